@@ -1,0 +1,168 @@
+//! [`canonicalize`]: the one form of a request that everybody sees.
+//!
+//! Routing, limits, logs and the upstream must agree on what was asked for. So the head is brought into one form
+//! once, at the edge, and the head itself is that form: an origin-form target with a normal path, and one `Host`
+//! in lower case. Whatever could be read in two ways is refused with 400. (RFC 9110 section 7.2, RFC 9112
+//! sections 3.2 and 6.3, RFC 3986 section 6.)
+
+mod host;
+mod path;
+
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header, request::Parts};
+
+use crate::{Admit, Explanation, Refusal, Stamp, Verdict, admit::Admitted};
+
+pub use path::{PathError, canonical_path};
+
+/// Brings a head into its canonical form, or refuses it. Canonical heads stay untouched, and idempotently so.
+///
+/// # Errors
+/// 400 `bad_target`, `bad_path`, `bad_host` or `bad_framing`; 501 `transfer_coding`; 405 for `CONNECT`.
+pub fn canonicalize(head: &mut Parts) -> Result<(), Refusal> {
+    check_framing(&head.headers)?;
+    if head.method == Method::CONNECT {
+        let refusal =
+            Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "connect", "this gateway opens no tunnels");
+        return Err(refusal.header(header::ALLOW, HeaderValue::from_static("")));
+    }
+    host::canonicalize(head)?;
+    canonicalize_target(head)
+}
+
+/// The host that was asked for: lower case, without port; `None` for HTTP/1.0 requests that name none.
+///
+/// Reads the canonical `Host` header, so it holds below [`CanonicalLayer`].
+#[must_use]
+pub fn host(headers: &HeaderMap) -> Option<&str> {
+    let host = headers.get(header::HOST)?.to_str().ok()?;
+    Some(host::without_port(host))
+}
+
+/// A layer of [`canonicalize`]. The builder puts it below rescue, above everything else.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CanonicalLayer;
+
+impl<S> tower_layer::Layer<S> for CanonicalLayer {
+    type Service = Admitted<Canonical, S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Admitted::new(std::sync::Arc::new(Canonical), inner)
+    }
+}
+
+/// The rule of [`CanonicalLayer`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Canonical;
+
+impl Admit for Canonical {
+    fn admit(&self, head: &mut Parts, _: &mut Stamp) -> Result<(), Refusal> {
+        canonicalize(head)
+    }
+
+    fn explain(&self, head: &Parts, say: &mut Vec<Explanation>) {
+        say.push(match canonicalize(&mut head.clone()) {
+            Ok(()) => Explanation::new("canonical", Verdict::Pass, "the request can be read in one way only"),
+            Err(refusal) => Explanation::new("canonical", Verdict::Refuse, refusal.to_string()),
+        });
+    }
+}
+
+fn canonicalize_target(head: &mut Parts) -> Result<(), Refusal> {
+    let target = &head.uri;
+    if target.path() == "*" {
+        return match head.method {
+            Method::OPTIONS => Ok(()),
+            _ => Err(bad("bad_target", "the target `*` is for OPTIONS alone")),
+        };
+    }
+    let path = canonical_path(target.path()).map_err(|error| bad("bad_path", error.as_str()))?;
+    if path.is_none() && target.authority().is_none() && target.scheme().is_none() {
+        return Ok(());
+    }
+    let path = path.as_deref().unwrap_or(target.path());
+    let path = if path.is_empty() { "/" } else { path };
+    let target = match target.query() {
+        Some(query) => format!("{path}?{query}").parse::<Uri>(),
+        None => path.parse(),
+    };
+    head.uri = target.map_err(|_| bad("bad_target", "the request target is not valid"))?;
+    Ok(())
+}
+
+/// hyper decodes several codings and lengths that others read differently; those are refused here.
+fn check_framing(headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    if let Some(coding) = codings.next() {
+        if codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+            return Err(Refusal::new(
+                StatusCode::NOT_IMPLEMENTED,
+                "transfer_coding",
+                "the only transfer coding this gateway reads is `chunked`",
+            ));
+        }
+        if headers.contains_key(header::CONTENT_LENGTH) {
+            return Err(bad("bad_framing", "a body has a length or is chunked, not both"));
+        }
+    }
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    if let Some(length) = lengths.next() {
+        let digits = !length.is_empty() && length.as_bytes().iter().all(u8::is_ascii_digit);
+        if !digits || lengths.any(|other| other != length) {
+            return Err(bad("bad_framing", "Content-Length is one number"));
+        }
+    }
+    Ok(())
+}
+
+fn bad(code: &'static str, detail: &'static str) -> Refusal {
+    Refusal::new(StatusCode::BAD_REQUEST, code, detail)
+}
+
+/// HTTP/1.1 demands a host; HTTP/1.0 does not.
+fn needs_host(version: Version) -> bool {
+    version >= Version::HTTP_11
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    fn canonical(head: http::request::Builder) -> Result<Parts, Refusal> {
+        let mut head = head.body(()).unwrap().into_parts().0;
+        canonicalize(&mut head).map(|()| head)
+    }
+
+    fn get(target: &str) -> http::request::Builder {
+        Request::get(target).header("host", "Example.COM.:8080")
+    }
+
+    #[test]
+    fn an_absolute_target_and_an_odd_host_become_one_form() {
+        let head = canonical(get("http://API.example:80/%7Ea//b/./c/../d?x=%zz&&y")).unwrap();
+        assert_eq!(head.uri, "/~a/b/d?x=%zz&&y");
+        assert_eq!(head.headers["host"], "api.example");
+        let head = canonical(get("/")).unwrap();
+        assert_eq!(head.headers["host"], "example.com:8080");
+        assert_eq!(host(&head.headers), Some("example.com"));
+    }
+
+    #[test]
+    fn what_can_be_read_in_two_ways_is_refused() {
+        for (builder, code) in [
+            (get("/").header("host", "other"), "bad_host"),
+            (Request::get("/"), "bad_host"),
+            (Request::get("/").header("host", "a@b"), "bad_host"),
+            (get("/a%2fb"), "bad_path"),
+            (get("/a/..;/b"), "bad_path"),
+            (get("/../a"), "bad_path"),
+            (get("/%zz"), "bad_path"),
+            (get("/").header("transfer-encoding", "gzip, chunked"), "transfer_coding"),
+            (get("/").header("transfer-encoding", "chunked").header("content-length", "5"), "bad_framing"),
+            (get("/").header("content-length", "5").header("content-length", "6"), "bad_framing"),
+            (get("/").header("content-length", "+5"), "bad_framing"),
+        ] {
+            assert_eq!(canonical(builder).unwrap_err().code(), code);
+        }
+    }
+}

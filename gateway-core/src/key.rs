@@ -1,0 +1,203 @@
+//! [`Key`]: which requests are counted together.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    hash::{BuildHasher, Hash, Hasher, RandomState},
+    net::IpAddr,
+    sync::{Arc, OnceLock},
+};
+
+use http::{HeaderName, request::Parts};
+
+use crate::Facts;
+
+/// Makes a [`BucketKey`] of what is known about a request; for limits, quotas and sticky choices.
+///
+/// A key of several parts is made with [`Key::and`]. Making a bucket key allocates nothing.
+///
+/// ```
+/// use gateway_core::Key;
+/// use http::HeaderName;
+///
+/// let per_client_and_route = Key::client_addr().and(Key::route());
+/// let per_api_key = Key::header(HeaderName::from_static("x-api-key"));
+/// # let _ = (per_client_and_route, per_api_key);
+/// ```
+#[derive(Clone)]
+pub struct Key(Vec<Part>);
+
+#[derive(Clone)]
+enum Part {
+    Everyone,
+    ClientAddr { v6_prefix: u8 },
+    Header(HeaderName),
+    Route,
+    Custom(Arc<Extract>),
+}
+
+type Extract = dyn for<'a> Fn(&'a Parts) -> Option<Cow<'a, [u8]>> + Send + Sync;
+
+impl Key {
+    /// One bucket for all requests.
+    #[must_use]
+    pub fn everyone() -> Self {
+        Self(vec![Part::Everyone])
+    }
+
+    /// The client's address, as `client_addr` found it. IPv6 addresses of one /64 count together, because one
+    /// customer usually has all of it; IPv4 addresses mapped into IPv6 count as IPv4.
+    #[must_use]
+    pub fn client_addr() -> Self {
+        Self::client_addr_v6_prefix(64)
+    }
+
+    /// As [`client_addr`](Self::client_addr), with another length of the IPv6 prefix (0 to 128 bits).
+    #[must_use]
+    pub fn client_addr_v6_prefix(bits: u8) -> Self {
+        Self(vec![Part::ClientAddr { v6_prefix: bits.min(128) }])
+    }
+
+    /// The first value of a request header. Anybody can invent one: behind authentication only.
+    #[must_use]
+    pub fn header(name: HeaderName) -> Self {
+        Self(vec![Part::Header(name)])
+    }
+
+    /// The route that serves the request.
+    #[must_use]
+    pub fn route() -> Self {
+        Self(vec![Part::Route])
+    }
+
+    /// Whatever this function reads from the head; `None` where the request has no such thing.
+    pub fn custom(
+        extract: impl for<'a> Fn(&'a Parts) -> Option<Cow<'a, [u8]>> + Send + Sync + 'static,
+    ) -> Self {
+        Self(vec![Part::Custom(Arc::new(extract))])
+    }
+
+    /// The combination of both.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
+    /// The key of this request; `None` where any part is missing.
+    #[must_use]
+    pub fn of(&self, head: &Parts) -> Option<BucketKey> {
+        let (mut high, mut low) = seeds();
+        for part in &self.0 {
+            part.hash_into(head, &mut |bytes| {
+                bytes.hash(&mut high);
+                bytes.hash(&mut low);
+            })?;
+        }
+        Some(BucketKey(u128::from(high.finish()) << 64 | u128::from(low.finish())))
+    }
+}
+
+impl Part {
+    fn hash_into(&self, head: &Parts, hash: &mut impl FnMut(&[u8])) -> Option<()> {
+        match self {
+            Self::Everyone => hash(&[]),
+            Self::ClientAddr { v6_prefix } => {
+                match Facts::get(&head.extensions)?.client_addr()?.to_canonical() {
+                    IpAddr::V4(address) => hash(&address.octets()),
+                    IpAddr::V6(address) => hash(&prefix(address.to_bits(), *v6_prefix).to_be_bytes()),
+                }
+            }
+            Self::Header(name) => hash(head.headers.get(name)?.as_bytes()),
+            Self::Route => hash(Facts::get(&head.extensions)?.route()?.name().as_bytes()),
+            Self::Custom(extract) => hash(&extract(head)?),
+        }
+        Some(())
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({self})")
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, part) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str(" and ")?;
+            }
+            match part {
+                Part::Everyone => f.write_str("everyone")?,
+                Part::ClientAddr { .. } => f.write_str("client_addr")?,
+                Part::Header(name) => write!(f, "header:{name}")?,
+                Part::Route => f.write_str("route")?,
+                Part::Custom(_) => f.write_str("custom")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The name of a bucket: a 128-bit keyed hash (two SipHash-1-3 with secret seeds), never the value itself. So
+/// a table of buckets has entries of one size, holds no secret, and nobody outside can aim at a bucket; two keys
+/// among a million share one with a probability of about 10^-27.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct BucketKey(u128);
+
+impl BucketKey {
+    /// The hash, evenly spread over all bits.
+    #[must_use]
+    pub const fn bits(self) -> u128 {
+        self.0
+    }
+}
+
+const fn prefix(address: u128, bits: u8) -> u128 {
+    match 128 - bits {
+        128 => 0,
+        host => address >> host << host,
+    }
+}
+
+/// Seeded once per process, so that buckets keep their names when a graph is rebuilt.
+fn seeds() -> (impl Hasher, impl Hasher) {
+    static SEEDS: OnceLock<(RandomState, RandomState)> = OnceLock::new();
+    let (high, low) = SEEDS.get_or_init(Default::default);
+    (high.build_hasher(), low.build_hasher())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Clock;
+    use http::Request;
+
+    fn from(address: &str) -> Parts {
+        let mut head = Request::new(()).into_parts().0;
+        Facts::of(&mut head.extensions, &Clock::default()).set_client_addr(address.parse().unwrap());
+        head
+    }
+
+    #[test]
+    fn addresses_of_one_ipv6_network_count_together() {
+        let key = Key::client_addr();
+        assert_eq!(key.of(&from("2001:db8::1")), key.of(&from("2001:db8::ffff:1")));
+        assert_ne!(key.of(&from("2001:db8::1")), key.of(&from("2001:db8:0:1::1")));
+        assert_eq!(key.of(&from("::ffff:10.0.0.1")), key.of(&from("10.0.0.1")));
+        assert_ne!(key.of(&from("10.0.0.1")), key.of(&from("10.0.0.2")));
+    }
+
+    #[test]
+    fn a_missing_part_means_no_key_and_parts_do_not_run_together() {
+        let name = |name| HeaderName::from_static(name);
+        let key = Key::header(name("x-a")).and(Key::header(name("x-b")));
+        let head = |a: &str, b: &str| {
+            Request::get("/").header("x-a", a).header("x-b", b).body(()).unwrap().into_parts().0
+        };
+        assert_ne!(key.of(&head("ab", "c")), key.of(&head("a", "bc")));
+        assert_eq!(key.of(&head("a", "b")), key.of(&head("a", "b")));
+        assert_eq!(key.of(&Request::new(()).into_parts().0), None);
+    }
+}

@@ -1,0 +1,65 @@
+//! The words that every gateway layer speaks.
+//!
+//! A gateway is a stack of [tower](https://docs.rs/tower) layers. What they need to agree on lives here, and
+//! nothing else:
+//!
+//! | question | word |
+//! | --- | --- |
+//! | what is known about this request? | [`Facts`] |
+//! | how does a layer say no? | [`Refusal`], an answer with a typed code |
+//! | how does something fail? | [`UpstreamError`], turned into an answer once, by [`rescue`] |
+//! | look at the head, then pass or refuse | [`Admit`] |
+//! | what lives until the last byte? | [`guard`] |
+//! | who is counted together? | [`Key`] |
+//! | does this request match? | [`Matcher`] |
+//! | is a decision enforced? | [`Mode`] |
+//! | in which order do layers stand? | [`phase`] |
+//! | what time is it? | [`Clock`] |
+//! | which form of the request does everybody see? | [`canonical`] |
+//! | what would you do with this request? | [`explain`] |
+//! | which state survives a rebuilt graph? | [`identity`] |
+//! | what is counted? | [`meter`] |
+//!
+//! With the features `client` and `server` it also holds a plain forwarder and a plain server; with `testing`
+//! the contract suite that every layer passes.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+pub mod admit;
+pub mod body;
+pub mod canonical;
+pub mod clock;
+pub mod error;
+pub mod explain;
+pub mod facts;
+pub mod forwarding;
+pub mod guard;
+pub mod identity;
+pub mod key;
+pub mod matcher;
+pub mod meter;
+pub mod mode;
+pub mod phase;
+pub mod refusal;
+pub mod rescue;
+
+#[cfg(feature = "client")]
+pub mod client;
+#[cfg(feature = "server")]
+pub mod server;
+#[cfg(feature = "testing")]
+pub mod testing;
+#[cfg(feature = "client")]
+pub mod upstream;
+
+pub use admit::{Admit, Admitted, Stamp};
+pub use body::{Body, BoxError};
+pub use clock::Clock;
+pub use error::{Failure, UpstreamError};
+pub use explain::{Explanation, Verdict};
+pub use facts::Facts;
+pub use guard::{End, Guard, Guarded};
+pub use key::Key;
+pub use matcher::Matcher;
+pub use mode::Mode;
+pub use refusal::Refusal;
+pub use rescue::RescueLayer;
