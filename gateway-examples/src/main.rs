@@ -1,0 +1,21 @@
+//! The gateway: a declarative file in, a running gateway out.
+
+mod cli;
+mod demo;
+mod run;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.command() {
+        Command::Demo => run::demo(),
+        Command::Run { config } => run::file(&config),
+        Command::Check { file } => run::check(&file),
+    }
+}
