@@ -1,0 +1,71 @@
+use std::{net::TcpListener, process::Command};
+
+use crate::common::{command, temporary_file};
+
+fn run(mut command: Command) -> (Option<i32>, String, String) {
+    let output = command.stderr(std::process::Stdio::piped()).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn a_taken_port_is_one_clear_line() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let mut command = command();
+    command.env("LISTEN", &address);
+    let (code, _, said) = run(command);
+    assert_eq!(code, Some(1));
+    assert_eq!(said.lines().count(), 1, "{said}");
+    assert!(said.contains(&format!("{address} is already in use")), "{said}");
+}
+
+#[test]
+fn check_names_every_mistake_with_its_place() {
+    let file = temporary_file("bad.yaml", "listen: 127.0.0.1:0\nroutes:\n  - name: a\n    prefx: /\n    timeout: 5\n    upstream: nowhere\n");
+    let mut command = command();
+    command.arg("check").arg(&file);
+    let (code, _, said) = run(command);
+    assert_eq!(code, Some(2), "{said}");
+    for place in ["bad.yaml:4:5: ", "bad.yaml:5:14: ", "bad.yaml:6:15: "] {
+        assert!(said.contains(place), "{place} in {said}");
+    }
+    assert!(said.contains("`prefix`"), "{said}");
+}
+
+#[test]
+fn check_accepts_every_small_config_and_the_demo() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files: Vec<_> = std::fs::read_dir(folder.join("configs")).unwrap().map(|file| file.unwrap().path()).collect();
+    files.push(folder.join("gateway.yaml"));
+    for file in files {
+        let mut command = command();
+        command.arg("check").arg(&file);
+        let (code, out, said) = run(command);
+        assert_eq!(code, Some(0), "{}: {said}", file.display());
+        assert!(out.contains(": ok, "), "{out}");
+    }
+}
+
+#[test]
+fn a_missing_file_and_a_wrong_word_say_so() {
+    let mut missing = command();
+    missing.args(["--config", "/no/such/file.yaml"]);
+    let (code, _, said) = run(missing);
+    assert_eq!(code, Some(1));
+    assert!(said.contains("/no/such/file.yaml: No such file"), "{said}");
+
+    let mut wrong = command();
+    wrong.arg("serve");
+    let (code, _, said) = run(wrong);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("Usage:"), "{said}");
+
+    let mut help = command();
+    help.arg("--help");
+    let (code, out, _) = run(help);
+    assert_eq!(code, Some(0));
+    for word in ["--config <FILE>", "check", "SIGTERM", "LISTEN", "Exit status:"] {
+        assert!(out.contains(word), "{word} in {out}");
+    }
+}

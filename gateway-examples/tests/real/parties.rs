@@ -1,0 +1,115 @@
+//! The programs at both ends.
+
+use std::{
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::common::temporary_file;
+
+/// An upstream process; it is ended when the value is dropped.
+pub struct Party {
+    child: Child,
+    /// The port of 127.0.0.1 that it serves.
+    pub port: u16,
+}
+
+impl Party {
+    /// nginx with a folder of files, in the foreground, as one process.
+    pub fn nginx(files: &Path, port: u16) -> Self {
+        let folder = temporary_file("nginx.conf", "").parent().unwrap().to_owned();
+        let scratch = folder.display();
+        let config = format!(
+            "daemon off; master_process off; pid {scratch}/pid; error_log {scratch}/error.log;
+             events {{ worker_connections 512; }}
+             http {{
+               access_log off; default_type text/plain;
+               client_body_temp_path {scratch}/body; proxy_temp_path {scratch}/proxy;
+               fastcgi_temp_path {scratch}/fastcgi; uwsgi_temp_path {scratch}/uwsgi; scgi_temp_path {scratch}/scgi;
+               server {{ listen 127.0.0.1:{port}; root {root}; add_header x-upstream nginx; keepalive_timeout 30s; }}
+             }}",
+            root = files.display(),
+        );
+        let file = folder.join("nginx.conf");
+        std::fs::write(&file, config).unwrap();
+        let mut command = Command::new("nginx");
+        command.arg("-e").arg(folder.join("start.log")).arg("-c").arg(file);
+        Self::start(command, port)
+    }
+
+    /// A Python program that serves the port in its first argument.
+    pub fn python(program: &str, port: u16) -> Self {
+        let file = temporary_file("server.py", program);
+        let mut command = Command::new("python3");
+        command.arg(file).arg(port.to_string());
+        Self::start(command, port)
+    }
+
+    fn start(mut command: Command, port: u16) -> Self {
+        let name = command.get_program().to_string_lossy().into_owned();
+        let mut child = command.stdout(Stdio::null()).spawn().unwrap_or_else(|error| panic!("{name}: {error}"));
+        let start = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            if let Some(status) = child.try_wait().unwrap() {
+                panic!("{name} ended with {status}");
+            }
+            assert!(start.elapsed() < Duration::from_secs(15), "{name} does not listen");
+            thread::sleep(Duration::from_millis(20));
+        }
+        Self { child, port }
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+}
+
+impl Drop for Party {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Runs a client program and returns what it printed; it must succeed.
+pub fn client(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().unwrap_or_else(|error| panic!("{program}: {error}"));
+    let (out, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{program} {arguments:?}: {}\n{out}{said}", output.status);
+    out.into_owned()
+}
+
+/// curl, silently, with these arguments.
+pub fn curl(arguments: &[&str]) -> String {
+    client("curl", &[&["--silent", "--show-error", "--max-time", "60"], arguments].concat())
+}
+
+/// A folder with a file `name` of so many bytes, each run of them different.
+pub fn folder_with(name: &str, bytes: usize) -> PathBuf {
+    let file = temporary_file(name, "");
+    let mut content = Vec::with_capacity(bytes);
+    let mut state = 0x9e37_79b9_u32;
+    while content.len() < bytes {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        content.extend_from_slice(&state.to_le_bytes());
+    }
+    content.truncate(bytes);
+    std::fs::write(&file, content).unwrap();
+    file.parent().unwrap().to_owned()
+}
+
+/// The largest resident size that a process had, in KiB.
+pub fn peak_kib(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}

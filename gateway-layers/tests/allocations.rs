@@ -1,0 +1,91 @@
+//! What each layer allocates when a request passes: the figures that the documents promise.
+//!
+//! Every service is driven over an inner service that is ready and answers at once, with facts that exist
+//! already, as they do behind our server.
+
+use std::{
+    convert::Infallible,
+    pin::pin,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use gateway_core::{Body, Clock, Facts, Key, meter::Meter};
+use gateway_layers::{
+    access_log::{AccessLogLayer, Sink},
+    client_addr::ClientAddrLayer,
+    headers::HeadersLayer,
+    limits::LimitsLayer,
+    metrics::MetricsLayer,
+    rate_limit::{Quota, RateLimitLayer},
+    request_id::RequestIdLayer,
+    routing::{Rule, RoutingLayer},
+    timeout::TimeoutLayer,
+};
+use http::{HeaderName, Request, Response};
+use tower::{Layer, Service};
+
+/// Answers at once and allocates nothing.
+#[derive(Clone)]
+struct Leaf;
+
+impl<B> Service<Request<B>> for Leaf {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = std::future::Ready<Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<B>) -> Self::Future {
+        std::future::ready(Ok(Response::new(Body::empty())))
+    }
+}
+
+/// Allocations of one request after some to warm up, with the answer's body dropped.
+fn allocations<S, B>(mut service: S) -> u64
+where
+    S: Service<Request<Body>, Response = Response<B>>,
+{
+    let mut one = || {
+        let request = request();
+        let mut cx = Context::from_waker(Waker::noop());
+        allocation_counter::measure(|| {
+            assert!(matches!(service.poll_ready(&mut cx), Poll::Ready(Ok(()))));
+            match pin!(service.call(request)).poll(&mut cx) {
+                Poll::Ready(Ok(response)) => drop(response),
+                _ => panic!("the leaf answers at once"),
+            }
+        })
+        .count_total
+    };
+    for _ in 0..10 {
+        one();
+    }
+    one()
+}
+
+fn request() -> Request<Body> {
+    let mut request = Request::get("/orders/7").header("host", "example.com").header("x-api-key", "k");
+    let clock = Clock::default();
+    let facts = Facts::of(request.extensions_mut().unwrap(), &clock);
+    facts.set_peer("127.0.0.1:4000".parse().unwrap());
+    facts.set_client_addr([127, 0, 0, 1].into());
+    request.body(Body::empty()).unwrap()
+}
+
+#[test]
+fn layers_that_write_nothing_allocate_nothing() {
+    let api_key = Key::header(HeaderName::from_static("x-api-key"));
+    let limit = RateLimitLayer::new(Quota::per_second(1_000_000));
+    assert_eq!(allocations(limit.clone().layer(Leaf)), 0, "rate_limit by address");
+    assert_eq!(allocations(limit.by(api_key).layer(Leaf)), 0, "rate_limit by header");
+    assert_eq!(allocations(ClientAddrLayer::default().layer(Leaf)), 0, "client_addr");
+    assert_eq!(allocations(LimitsLayer::default().layer(Leaf)), 0, "limits");
+    assert_eq!(allocations(MetricsLayer::new(&Meter::default()).layer(Leaf)), 0, "metrics");
+    assert_eq!(allocations(TimeoutLayer::new(Duration::from_secs(5)).layer(Leaf)), 0, "timeout");
+    assert_eq!(allocations(HeadersLayer::default().layer(Leaf)), 0, "headers without rules");
+    assert_eq!(allocations(gateway_core::canonical::CanonicalLayer.layer(Leaf)), 0, "canonical");
+    assert_eq!(allocations(gateway_core::RescueLayer::default().layer(Leaf)), 0, "rescue");
+}
