@@ -57,6 +57,20 @@ impl Clock {
             },
         }
     }
+
+    /// The outcome of `future`, or `None` if it is not there by `until`. The future is polled first, so a timer
+    /// is only made for one that waits; it is dropped when the time is over.
+    pub async fn timeout<F: Future>(&self, until: Instant, future: F) -> Option<F::Output> {
+        let mut future = std::pin::pin!(future);
+        let mut sleep = std::pin::pin!(self.sleep_until(until));
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(Some(output));
+            }
+            sleep.as_mut().poll(cx).map(|()| None)
+        })
+        .await
+    }
 }
 
 /// The hands of a clock made by [`Clock::manual`].

@@ -9,6 +9,7 @@
 //! | [`arrived`](Facts::arrived) | whoever asks for the facts first: our server, or the outermost layer | log, metrics, limits |
 //! | [`peer`](Facts::peer) | the server | `client_addr` |
 //! | [`request_id`](Facts::request_id) | `request_id` | log, refusals, forwarding |
+//! | [`peer_trusted`](Facts::peer_trusted) | `client_addr` | `request_id`, forwarding |
 //! | [`client_addr`](Facts::client_addr) | `client_addr` | keys, log, forwarding |
 //! | [`route`](Facts::route) | `routing` | keys, log, metrics |
 //! | [`deadline`](Facts::deadline) | `timeout`; only ever moves closer | everything that waits |
@@ -19,7 +20,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -35,6 +36,7 @@ pub struct Facts(Arc<Inner>);
 struct Inner {
     arrived: Instant,
     peer: OnceLock<SocketAddr>,
+    peer_trusted: AtomicBool,
     request_id: OnceLock<RequestId>,
     client_addr: OnceLock<IpAddr>,
     route: OnceLock<Route>,
@@ -50,6 +52,7 @@ impl Facts {
         Self(Arc::new(Inner {
             arrived,
             peer: OnceLock::new(),
+            peer_trusted: AtomicBool::new(false),
             request_id: OnceLock::new(),
             client_addr: OnceLock::new(),
             route: OnceLock::new(),
@@ -86,6 +89,17 @@ impl Facts {
     /// Written by the server. A second call changes nothing.
     pub fn set_peer(&self, peer: SocketAddr) {
         self.0.peer.get_or_init(|| peer);
+    }
+
+    /// Whether the peer is a proxy whose word about its clients counts. Nobody is, unless `client_addr` says so.
+    #[must_use]
+    pub fn peer_trusted(&self) -> bool {
+        self.0.peer_trusted.load(Ordering::Relaxed)
+    }
+
+    /// Written by `client_addr`.
+    pub fn set_peer_trusted(&self, trusted: bool) {
+        self.0.peer_trusted.store(trusted, Ordering::Relaxed);
     }
 
     /// The id under which this request is found in logs, answers and upstreams.

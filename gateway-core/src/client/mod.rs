@@ -1,23 +1,34 @@
-//! To be written.
-use bytes::Bytes;
-use http_body::Frame;
-use std::{
-    pin::Pin,
-    task::{Context, Poll},
-};
+//! [`Forward`]: the leaf that forwards a request to an upstream and streams the answer back.
+//!
+//! It speaks HTTP/1.1 over connections that it keeps, tries another endpoint when one cannot be reached, and sends
+//! a request again only if it provably was never sent. Both bodies stream; dropping the future or the answer's body
+//! cancels the exchange and closes its connection.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use gateway_core::{Body, upstream::Upstream};
+//! use http::Request;
+//! use tower::ServiceExt;
+//!
+//! let forward = Upstream::new(["http://127.0.0.1:9001"]).build()?;
+//! let response = forward.oneshot(Request::get("/orders").body(Body::empty())?).await?;
+//! assert_eq!(response.status(), 200);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! | limit | value | past it |
+//! | --- | --- | --- |
+//! | connect | 1 s | [`Connect`](crate::error::ErrorKind::Connect) |
+//! | response head | 30 s, or the request's deadline | [`Timeout`](crate::error::ErrorKind::Timeout) |
+//! | size of the response head | 64 KiB, 100 fields | [`Protocol`](crate::error::ErrorKind::Protocol) |
+//! | silence inside a response body | 60 s | the transfer breaks off |
+//! | idle connections per endpoint | 64, for 30 s | closed |
 
-/// To be written.
-#[derive(Debug)]
-pub struct ResponseBody(hyper::body::Incoming);
+mod body;
+mod connection;
+mod forward;
+mod pool;
 
-impl http_body::Body for ResponseBody {
-    type Data = Bytes;
-    type Error = crate::BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, crate::BoxError>>> {
-        Pin::new(&mut self.0).poll_frame(cx).map_err(Into::into)
-    }
-}
+pub use body::ResponseBody;
+pub use forward::{Forward, ForwardFuture};

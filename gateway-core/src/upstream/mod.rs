@@ -1,1 +1,164 @@
-//! To be written.
+//! [`Upstream`]: where requests are forwarded to, described.
+//!
+//! A description is plain data; [`Upstream::build`] checks it and makes the [`Forward`] service of it.
+//!
+//! ```
+//! use gateway_core::upstream::Upstream;
+//!
+//! let orders = Upstream::new(["http://10.0.0.1:8080", "http://10.0.0.2:8080/v2"]).build();
+//! assert!(orders.is_ok());
+//! let error = Upstream::new(["http//10.0.0.1"]).build().unwrap_err();
+//! assert_eq!(error.to_string(), "endpoint `http//10.0.0.1`: expected http://HOST[:PORT][/PATH]");
+//! ```
+
+mod endpoint;
+
+use std::{fmt, time::Duration};
+
+use crate::{client::Forward, forwarding};
+
+pub use endpoint::Endpoint;
+
+/// A set of equal endpoints and how to talk to them.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    endpoints: Vec<String>,
+    settings: Settings,
+}
+
+/// How to talk to an upstream.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) connect_timeout: Duration,
+    pub(crate) response_timeout: Duration,
+    pub(crate) body_idle_timeout: Duration,
+    pub(crate) idle_timeout: Duration,
+    pub(crate) max_idle: usize,
+    pub(crate) host: HostPolicy,
+    pub(crate) pseudonym: String,
+}
+
+/// Which `Host` an upstream sees.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HostPolicy {
+    /// The one the client asked for. The default: applications make links of it.
+    #[default]
+    Preserve,
+    /// The endpoint's own host and port.
+    Upstream,
+}
+
+impl Upstream {
+    /// Endpoints such as `http://10.0.0.1:8080` or `http://service/base`; the path of a request is put behind the
+    /// endpoint's own.
+    pub fn new(endpoints: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self {
+            endpoints: endpoints.into_iter().map(Into::into).collect(),
+            settings: Settings {
+                connect_timeout: Duration::from_secs(1),
+                response_timeout: Duration::from_secs(30),
+                body_idle_timeout: Duration::from_secs(60),
+                idle_timeout: Duration::from_secs(30),
+                max_idle: 64,
+                host: HostPolicy::Preserve,
+                pseudonym: forwarding::PSEUDONYM.to_owned(),
+            },
+        }
+    }
+
+    /// How long one connection may take to come about, name look-up included. 1 s: within one network that is
+    /// ample, and another endpoint can still be tried.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.connect_timeout = timeout;
+        self
+    }
+
+    /// How long the upstream may take until its response head is there; the deadline of the request counts too.
+    /// 30 s.
+    #[must_use]
+    pub fn response_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.response_timeout = timeout;
+        self
+    }
+
+    /// How long a response body may be silent before the transfer is broken off. 60 s: longer than the usual
+    /// heartbeat of an event stream.
+    #[must_use]
+    pub fn body_idle_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.body_idle_timeout = timeout;
+        self
+    }
+
+    /// How long an unused connection is kept for the next request. 30 s: shorter than the 60 s and more after
+    /// which common servers close, so that we rarely meet a closing connection.
+    #[must_use]
+    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.idle_timeout = timeout;
+        self
+    }
+
+    /// How many unused connections are kept for one endpoint. 64: the concurrency of a busy instance, at about
+    /// 10 KiB each.
+    #[must_use]
+    pub fn max_idle(mut self, connections: usize) -> Self {
+        self.settings.max_idle = connections;
+        self
+    }
+
+    /// Which `Host` the upstream sees.
+    #[must_use]
+    pub fn host(mut self, policy: HostPolicy) -> Self {
+        self.settings.host = policy;
+        self
+    }
+
+    /// The name in `Via`; it must be a token and should not be a host name of the inside.
+    #[must_use]
+    pub fn pseudonym(mut self, pseudonym: impl Into<String>) -> Self {
+        self.settings.pseudonym = pseudonym.into();
+        self
+    }
+
+    /// The endpoints as they were given.
+    #[must_use]
+    pub fn endpoints(&self) -> &[String] {
+        &self.endpoints
+    }
+
+    /// Checks the description and makes a service of it. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// Names the setting and the value that cannot be used.
+    pub fn build(self) -> Result<Forward, UpstreamConfigError> {
+        if self.endpoints.is_empty() {
+            return Err(UpstreamConfigError("an upstream needs at least one endpoint".to_owned()));
+        }
+        let is_token = |name: &str| {
+            !name.is_empty()
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+        };
+        if !is_token(&self.settings.pseudonym) {
+            let text = format!(
+                "pseudonym `{}`: expected letters, digits, `-`, `.` and `_`",
+                self.settings.pseudonym
+            );
+            return Err(UpstreamConfigError(text));
+        }
+        let endpoints =
+            self.endpoints.iter().map(|url| Endpoint::parse(url)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Forward::new(endpoints, self.settings))
+    }
+}
+
+/// A setting of an [`Upstream`] that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamConfigError(pub(crate) String);
+
+impl fmt::Display for UpstreamConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for UpstreamConfigError {}

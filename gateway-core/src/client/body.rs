@@ -1,0 +1,121 @@
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use super::{connection::Connection, pool::Pool};
+use crate::{BoxError, Clock, UpstreamError, clock::Sleep, error::ErrorKind};
+
+/// The body of an upstream's answer. Its connection is busy until the body ended; dropping it before closes the
+/// connection. It breaks off with an [`UpstreamError`] when the upstream does, or is silent for too long.
+pub struct ResponseBody {
+    body: Incoming,
+    lease: Option<(Connection, Arc<Pool>)>,
+    idle_timeout: Duration,
+    clock: Clock,
+    /// Made when the body first has to wait, and then only reset.
+    idle: Option<Pin<Box<Sleep>>>,
+    waiting: bool,
+}
+
+impl ResponseBody {
+    pub(super) fn new(
+        body: Incoming,
+        connection: Connection,
+        pool: &Arc<Pool>,
+        idle_timeout: Duration,
+        clock: Clock,
+    ) -> Self {
+        let mut body = Self {
+            body,
+            lease: Some((connection, Arc::clone(pool))),
+            idle_timeout,
+            clock,
+            idle: None,
+            waiting: false,
+        };
+        if body.body.is_end_stream() {
+            body.release();
+        }
+        body
+    }
+
+    fn release(&mut self) {
+        if let Some((connection, pool)) = self.lease.take() {
+            pool.put(connection);
+        }
+    }
+
+    /// Whether the body was silent for too long.
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let until = |clock: &Clock| clock.now() + self.idle_timeout;
+        let sleep = match &mut self.idle {
+            Some(sleep) => sleep,
+            none => none.insert(Box::pin(self.clock.sleep_until(until(&self.clock)))),
+        };
+        if !self.waiting {
+            self.waiting = true;
+            sleep.as_mut().reset(self.clock.now() + self.idle_timeout);
+        }
+        sleep.as_mut().poll(cx)
+    }
+}
+
+impl HttpBody for ResponseBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = match Pin::new(&mut self.body).poll_frame(cx) {
+            Poll::Ready(frame) => frame,
+            Poll::Pending if self.poll_idle(cx).is_pending() => return Poll::Pending,
+            Poll::Pending => {
+                self.lease = None;
+                let silent = format!("no byte for {:?}", self.idle_timeout);
+                let error = UpstreamError::because(ErrorKind::Truncated, silent);
+                return Poll::Ready(Some(Err(error.into())));
+            }
+        };
+        self.waiting = false;
+        Poll::Ready(match frame {
+            Some(Ok(frame)) => {
+                if self.body.is_end_stream() {
+                    self.release();
+                }
+                Some(Ok(frame))
+            }
+            Some(Err(error)) => {
+                self.lease = None;
+                Some(Err(UpstreamError::because(ErrorKind::Truncated, error).into()))
+            }
+            None => {
+                self.release();
+                None
+            }
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl fmt::Debug for ResponseBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseBody").field("body", &self.body).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,225 @@
+use std::{
+    fmt,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use bytes::Bytes;
+use http::{Request, Response, Version, header, request::Parts};
+use http_body::Body as HttpBody;
+use tower_service::Service;
+
+use super::{
+    body::ResponseBody,
+    connection::{Connection, Unanswered},
+    pool::Pool,
+};
+use crate::{
+    Body, BoxError, Clock, Explanation, Facts, Refusal, UpstreamError, Verdict,
+    error::ErrorKind,
+    explain::Explain,
+    forwarding,
+    refusal::Asked,
+    upstream::{Endpoint, HostPolicy, Settings},
+};
+
+/// Forwards requests to the endpoints of an [`Upstream`](crate::upstream::Upstream), in turn. Clones share the
+/// connections. One boxed future per request; a body that no layer changed is not boxed.
+///
+/// **Reads** the facts peer, client address and deadline; **writes** the endpoint. **Answers** 508 to a request
+/// that came back to this gateway; every other trouble is an [`UpstreamError`].
+#[derive(Clone)]
+pub struct Forward(Arc<Shared>);
+
+struct Shared {
+    lines: Vec<Line>,
+    settings: Settings,
+    next: AtomicUsize,
+    clock: Clock,
+}
+
+/// An endpoint and its connections.
+struct Line {
+    endpoint: Endpoint,
+    pool: Arc<Pool>,
+}
+
+/// The future of [`Forward`].
+pub type ForwardFuture = Pin<Box<dyn Future<Output = Result<Response<Body>, UpstreamError>> + Send>>;
+
+impl Forward {
+    pub(crate) fn new(endpoints: Vec<Endpoint>, settings: Settings) -> Self {
+        let line = |endpoint| {
+            let pool = Arc::new(Pool::new(settings.max_idle, settings.idle_timeout));
+            Line { endpoint, pool }
+        };
+        let lines = endpoints.into_iter().map(line).collect();
+        Self(Arc::new(Shared { lines, settings, next: AtomicUsize::new(0), clock: Clock::default() }))
+    }
+}
+
+impl<B> Service<Request<B>> for Forward
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<Body>;
+    type Error = UpstreamError;
+    type Future = ForwardFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), UpstreamError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> ForwardFuture {
+        let shared = Arc::clone(&self.0);
+        let (head, body) = request.into_parts();
+        let body = Body::new(body);
+        Box::pin(async move { shared.forward(head, body).await })
+    }
+}
+
+impl Explain for Forward {
+    fn explain(&self, _: &Parts, say: &mut Vec<Explanation>) {
+        let urls: Vec<&str> = self.0.lines.iter().map(|line| &**line.endpoint.url()).collect();
+        say.push(Explanation::new("forward", Verdict::Pass, format!("to {} in turn", urls.join(", "))));
+    }
+}
+
+impl Shared {
+    async fn forward(&self, mut head: Parts, body: Body) -> Result<Response<Body>, UpstreamError> {
+        let facts = Facts::get(&head.extensions).cloned();
+        if let Err(refusal) = self.prepare(&mut head, facts.as_ref()) {
+            return Ok(refusal.into_response(&Asked::of(&head)));
+        }
+        let deadline = self.clock.now() + self.settings.response_timeout;
+        let deadline = facts.as_ref().and_then(Facts::deadline).map_or(deadline, |own| own.min(deadline));
+        let exchange = self.exchange(Request::from_parts(head, body), facts.as_ref(), deadline);
+        match self.clock.timeout(deadline, exchange).await {
+            Some(outcome) => outcome,
+            None => Err(UpstreamError::new(ErrorKind::Timeout)),
+        }
+    }
+
+    /// What is the same for every endpoint: the headers of a forwarded HTTP/1.1 request.
+    fn prepare(&self, head: &mut Parts, facts: Option<&Facts>) -> Result<(), Refusal> {
+        forwarding::remove_hop_by_hop(&mut head.headers);
+        // The server answers `Expect` itself, when the body is first read.
+        head.headers.remove(header::EXPECT);
+        forwarding::append_via(&mut head.headers, &self.settings.pseudonym)?;
+        forwarding::write_forwarded(head, facts, "http");
+        if let Some(id) = facts.and_then(Facts::request_id) {
+            head.headers.insert(forwarding::X_REQUEST_ID, id.as_header().clone());
+        }
+        head.version = Version::HTTP_11;
+        Ok(())
+    }
+
+    /// Tries the endpoints in turn until one takes the request.
+    async fn exchange(
+        &self,
+        mut request: Request<Body>,
+        facts: Option<&Facts>,
+        deadline: Instant,
+    ) -> Result<Response<Body>, UpstreamError> {
+        let first = self.next.fetch_add(1, Ordering::Relaxed);
+        let asked = request.uri().clone();
+        let mut failure = UpstreamError::new(ErrorKind::NoEndpoint);
+        for turn in 0..self.lines.len() {
+            let line = &self.lines[first.wrapping_add(turn) % self.lines.len()];
+            if let Some(facts) = facts {
+                facts.set_endpoint(line.endpoint.url());
+            }
+            self.address(&mut request, &asked, &line.endpoint)?;
+            match self.try_line(line, request, deadline).await {
+                Ok(response) => return Ok(response),
+                Err(Unanswered::Unsent(unsent, error)) => {
+                    request = *unsent;
+                    failure = error;
+                }
+                Err(Unanswered::Failed(error)) => return Err(error),
+            }
+        }
+        Err(failure)
+    }
+
+    fn address(
+        &self,
+        request: &mut Request<Body>,
+        asked: &http::Uri,
+        endpoint: &Endpoint,
+    ) -> Result<(), UpstreamError> {
+        let target = endpoint.target(asked);
+        *request.uri_mut() = target.ok_or_else(|| {
+            UpstreamError::because(ErrorKind::Protocol, "the target is too long to be forwarded")
+        })?;
+        let headers = request.headers_mut();
+        if self.settings.host == HostPolicy::Upstream || !headers.contains_key(header::HOST) {
+            headers.insert(header::HOST, endpoint.host_header().clone());
+        }
+        Ok(())
+    }
+
+    /// Kept connections first: any of them may turn out to be closed, and gives the request back unsent then.
+    async fn try_line(
+        &self,
+        line: &Line,
+        mut request: Request<Body>,
+        deadline: Instant,
+    ) -> Result<Response<Body>, Unanswered> {
+        while let Some(connection) = line.pool.take() {
+            match self.send(line, connection, request).await {
+                Err(Unanswered::Unsent(unsent, _)) => request = *unsent,
+                answered => return answered,
+            }
+        }
+        match self.connect(line, deadline).await {
+            Ok(connection) => self.send(line, connection, request).await,
+            Err(error) => Err(Unanswered::Unsent(Box::new(request), error)),
+        }
+    }
+
+    async fn connect(&self, line: &Line, deadline: Instant) -> Result<Connection, UpstreamError> {
+        let until = deadline.min(self.clock.now() + self.settings.connect_timeout);
+        match self.clock.timeout(until, Connection::open(&line.endpoint)).await {
+            Some(outcome) => outcome,
+            None => {
+                let silent = format!("no connection within {:?}", self.settings.connect_timeout);
+                Err(UpstreamError::because(ErrorKind::Connect, silent))
+            }
+        }
+    }
+
+    async fn send(
+        &self,
+        line: &Line,
+        mut connection: Connection,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, Unanswered> {
+        let response = connection.send(request).await?;
+        if response.status() == http::StatusCode::SWITCHING_PROTOCOLS {
+            let unasked = "the upstream switched protocols without being asked";
+            return Err(Unanswered::Failed(UpstreamError::because(ErrorKind::Protocol, unasked)));
+        }
+        let (mut head, body) = response.into_parts();
+        forwarding::remove_hop_by_hop(&mut head.headers);
+        head.version = Version::HTTP_11;
+        // What hyper left here belongs to the connection behind us.
+        head.extensions = http::Extensions::new();
+        let idle_timeout = self.settings.body_idle_timeout;
+        let body = ResponseBody::new(body, connection, &line.pool, idle_timeout, self.clock.clone());
+        Ok(Response::from_parts(head, Body::new(body)))
+    }
+}
+
+impl fmt::Debug for Forward {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let urls = self.0.lines.iter().map(|line| line.endpoint.url());
+        f.debug_list().entries(urls).finish()
+    }
+}
