@@ -1,0 +1,150 @@
+use super::{
+    node::{Content, Entry, Node, Scalar, Style},
+    problem::{Place, Problem, excerpt},
+    section::{Reader, Section, join},
+    value::Value,
+};
+
+/// One value of the document: of a key or in a list.
+pub(crate) struct Item<'a> {
+    pub(super) reader: &'a Reader<'a>,
+    pub(super) node: &'a Node,
+    /// Where keys are missing if it is a map.
+    pub(super) at: Place,
+    pub(super) path: String,
+    pub(super) place: String,
+}
+
+impl<'a> Item<'a> {
+    /// It, as a value of this type.
+    pub(crate) fn value<T: Value>(&self) -> Option<T> {
+        T::read(self)
+    }
+
+    /// It, as a map.
+    pub(crate) fn section<T>(&self, read: impl FnOnce(&mut Section<'_>) -> Option<T>) -> Option<T> {
+        let Content::Map(entries) = &self.node.content else {
+            return self.mismatch("a map");
+        };
+        let mut section = Section::new(self.reader, entries, self.at, &self.path, &self.place);
+        let made = read(&mut section);
+        section.finish();
+        made
+    }
+
+    /// It, as a value or as a map.
+    pub(crate) fn either<V: Value, T>(
+        &self,
+        short: impl FnOnce(V) -> Option<T>,
+        read: impl FnOnce(&mut Section<'_>) -> Option<T>,
+    ) -> Option<T> {
+        match &self.node.content {
+            Content::Map(_) => self.section(read),
+            Content::Scalar(scalar) if scalar.is_null() => self.mismatch(&format!("{} or a map", V::wanted())),
+            _ => self.value().and_then(short),
+        }
+    }
+
+    /// A problem with it.
+    pub(crate) fn fail(&self, message: impl Into<String>) {
+        self.reader.problem(Problem::new(self.node.place, self.path.clone(), message));
+    }
+
+    /// It as one text, by the rules of `T`.
+    pub(super) fn scalar<T: Value>(&self) -> Option<T> {
+        let Content::Scalar(scalar) = &self.node.content else {
+            return self.mismatch(&T::wanted());
+        };
+        if scalar.is_null() {
+            return self.mismatch(&T::wanted());
+        }
+        let text = &*scalar.text;
+        let (reason, suggestion) = match T::parse(text) {
+            Ok(_) if T::BARE && scalar.style == Style::Quoted => {
+                (Some("leave out the quotes".to_owned()), Some(text.to_owned()))
+            }
+            Ok(value) => return Some(value),
+            Err(wrong) => (wrong.reason, wrong.suggestion),
+        };
+        let may_show = !T::SECRET && scalar.written.is_none();
+        let found = if T::SECRET { "a text that cannot be one".to_owned() } else { found(scalar) };
+        let mut message = format!("expected {}, found {found}", T::wanted());
+        if let Some(reason) = reason.filter(|_| may_show) {
+            message = format!("{message}: {reason}");
+        }
+        let problem = Problem::new(self.node.place, self.path.clone(), message);
+        self.reader.problem(problem.suggest(suggestion.filter(|_| may_show)));
+        None
+    }
+
+    /// The items of a list, or itself if it is one scalar.
+    pub(super) fn items(&self, wanted: &str) -> Vec<Self> {
+        let inner = |node: &'a Node, path: String| Item {
+            reader: self.reader,
+            node,
+            at: node.place,
+            path,
+            place: self.place.clone(),
+        };
+        match &self.node.content {
+            Content::List(nodes) => nodes
+                .iter()
+                .enumerate()
+                .map(|(index, node)| inner(node, format!("{}[{index}]", self.path)))
+                .collect(),
+            Content::Scalar(scalar) if !scalar.is_null() => vec![inner(self.node, self.path.clone())],
+            _ => self.mismatch(wanted).unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.node.content, Content::List(_))
+    }
+
+    /// The keys and values of a map whose keys the document chooses.
+    pub(super) fn entries(&self) -> Vec<(&'a str, Self)> {
+        let Content::Map(entries) = &self.node.content else {
+            return self.mismatch("a map").unwrap_or_default();
+        };
+        entries.iter().map(|entry| (&*entry.name, self.inner(entry, &entry.value))).collect()
+    }
+
+    /// The same, with each key as a value of its own.
+    pub(super) fn pairs(&self) -> Vec<(Self, Self)> {
+        let Content::Map(entries) = &self.node.content else {
+            return self.mismatch("a map").unwrap_or_default();
+        };
+        entries.iter().map(|entry| (self.inner(entry, &entry.key), self.inner(entry, &entry.value))).collect()
+    }
+
+    fn inner(&self, entry: &Entry, node: &'a Node) -> Self {
+        Item {
+            reader: self.reader,
+            node,
+            at: entry.key.place,
+            path: join(&self.path, &excerpt(&entry.name)),
+            place: self.place.clone(),
+        }
+    }
+
+    fn mismatch<T>(&self, wanted: &str) -> Option<T> {
+        let found = match &self.node.content {
+            Content::Broken => return None,
+            Content::Scalar(scalar) if scalar.is_null() => "nothing".to_owned(),
+            Content::Scalar(_) => "a single value".to_owned(),
+            Content::List(_) => "a list".to_owned(),
+            Content::Map(_) => "a map".to_owned(),
+        };
+        self.fail(format!("expected {wanted}, found {found}"));
+        None
+    }
+}
+
+fn found(scalar: &Scalar) -> String {
+    match (&scalar.written, scalar.style) {
+        (Some(written), _) => format!("the value of `{}`", excerpt(written)),
+        (None, _) if scalar.text.is_empty() => "an empty text".to_owned(),
+        (None, Style::Quoted) => format!("the quoted text `{}`", excerpt(&scalar.text)),
+        (None, _) => format!("`{}`", excerpt(&scalar.text)),
+    }
+}

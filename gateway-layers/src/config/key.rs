@@ -1,0 +1,29 @@
+use std::borrow::Cow;
+
+use gateway_core::Key;
+use http::HeaderName;
+
+use super::{
+    suggest,
+    value::{Value, Wrong},
+};
+
+/// One part of a key; a concern that takes several reads a list and joins them.
+impl Value for Key {
+    fn wanted() -> Cow<'static, str> {
+        "client_addr, route, everyone or header:NAME".into()
+    }
+
+    fn parse(text: &str) -> Result<Self, Wrong> {
+        match (text, text.strip_prefix("header:")) {
+            ("client_addr", _) => Ok(Self::client_addr()),
+            ("route", _) => Ok(Self::route()),
+            ("everyone", _) => Ok(Self::everyone()),
+            (_, Some(name)) => HeaderName::try_from(name).map(Self::header).map_err(Wrong::because),
+            _ => {
+                let nearest = suggest::nearest(text, ["client_addr", "route", "everyone"].into_iter());
+                Err(Wrong::meant(nearest.map(str::to_owned)))
+            }
+        }
+    }
+}

@@ -1,0 +1,255 @@
+use std::{cell::RefCell, fmt};
+
+use super::{
+    Context,
+    item::Item,
+    node::{Entry, Node},
+    problem::{Place, Problem, Problems, excerpt},
+    suggest,
+    value::Value,
+};
+
+/// One map of the document, read key by key.
+///
+/// No call stops at a mistake: it gathers the problem, returns `None` or the default, and the reading goes on,
+/// so that all problems are told at once. Keys that nobody asked for are problems too. Therefore a reading
+/// function asks for every key first, whatever the values are, and builds afterwards:
+///
+/// ```ignore
+/// pub(crate) fn read(section: &mut Section<'_>) -> Option<RateLimitLayer> {
+///     let requests = section.required::<NonZeroU32>("requests");
+///     let per = section.or("per", Duration::from_secs(60));
+///     let burst = section.optional::<NonZeroU32>("burst");
+///     let mode = section.or("mode", Mode::Enforce);
+///     if per.is_zero() {
+///         section.fail("per", "a quota needs a period");
+///     }
+///     Some(RateLimitLayer::new(...))
+/// }
+/// ```
+///
+/// The answer of a function that gathered a problem is never used.
+pub(crate) struct Section<'a> {
+    reader: &'a Reader<'a>,
+    entries: &'a [Entry],
+    /// Where keys are missing.
+    at: Place,
+    path: String,
+    place: String,
+    asked: Vec<&'static str>,
+    missing: Vec<(&'static str, String)>,
+}
+
+impl<'a> Section<'a> {
+    /// The value of a key that must be there.
+    pub(crate) fn required<T: Value>(&mut self, name: &'static str) -> Option<T> {
+        match self.item(name) {
+            Some(item) => item.value(),
+            None => {
+                self.missing.push((name, format!(": {}", T::wanted())));
+                None
+            }
+        }
+    }
+
+    /// The value of a key that may be left out.
+    pub(crate) fn optional<T: Value>(&mut self, name: &'static str) -> Option<T> {
+        self.item(name)?.value()
+    }
+
+    /// The value of a key, or this default.
+    pub(crate) fn or<T: Value>(&mut self, name: &'static str, default: T) -> T {
+        self.optional(name).unwrap_or(default)
+    }
+
+    /// A list whose items are read one by one; empty if the key is left out. One scalar without a list around
+    /// it counts as a list of one.
+    pub(crate) fn list<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnMut(&Item<'a>) -> Option<T>,
+    ) -> Vec<T> {
+        let item = self.item(name);
+        let items = item.map(|item| item.items("a list")).unwrap_or_default();
+        items.iter().filter_map(read).collect()
+    }
+
+    /// A map of its own.
+    pub(crate) fn section<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&mut Section<'_>) -> Option<T>,
+    ) -> Option<T> {
+        self.item(name)?.section(read)
+    }
+
+    /// Either a value, as the short form, or a map: `timeout: 5s` or `timeout: {total: 5s}`.
+    pub(crate) fn either<V: Value, T>(
+        &mut self,
+        name: &'static str,
+        short: impl FnOnce(V) -> Option<T>,
+        read: impl FnOnce(&mut Section<'_>) -> Option<T>,
+    ) -> Option<T> {
+        self.item(name)?.either(short, read)
+    }
+
+    /// A list of maps; empty if the key is left out.
+    pub(crate) fn sections<T>(
+        &mut self,
+        name: &'static str,
+        mut read: impl FnMut(&mut Section<'_>) -> Option<T>,
+    ) -> Vec<T> {
+        let item = self.item(name);
+        let items = item.map(|item| item.items("a list of maps")).unwrap_or_default();
+        items.iter().filter_map(|item| item.section(&mut read)).collect()
+    }
+
+    /// A map whose keys are names that the document chooses and whose values are maps.
+    pub(crate) fn named<T>(
+        &mut self,
+        name: &'static str,
+        mut read: impl FnMut(&str, &mut Section<'_>) -> Option<T>,
+    ) -> Vec<T> {
+        self.entries(name, |key, item| item.section(|inner| read(key, inner)))
+    }
+
+    /// A map whose keys are names that the document chooses and whose values are anything.
+    pub(crate) fn entries<T>(
+        &mut self,
+        name: &'static str,
+        mut read: impl FnMut(&str, &Item<'a>) -> Option<T>,
+    ) -> Vec<T> {
+        let item = self.item(name);
+        let entries = item.map(|item| item.entries()).unwrap_or_default();
+        entries.iter().filter_map(|(key, item)| read(key, item)).collect()
+    }
+
+    /// A map whose keys and values are of these types, such as header names and values.
+    pub(crate) fn pairs<K: Value, V: Value>(&mut self, name: &'static str) -> Vec<(K, V)> {
+        let item = self.item(name);
+        let pairs = item.map(|item| item.pairs()).unwrap_or_default();
+        pairs.iter().filter_map(|(key, value)| key.value().zip(value.value())).collect()
+    }
+
+    /// Says that a key must be there which is read by [`section`](Self::section), [`list`](Self::list) and the
+    /// like; [`required`](Self::required) says it by itself.
+    pub(crate) fn demand(&mut self, name: &'static str) {
+        if self.item(name).is_none() {
+            self.missing.push((name, String::new()));
+        }
+    }
+
+    /// A problem with the value of this key, in words that do not repeat a secret.
+    pub(crate) fn fail(&mut self, name: &'static str, message: impl Into<String>) {
+        let place = self.entry(name).map_or(self.at, |entry| entry.value.place);
+        self.reader.problem(Problem::new(place, join(&self.path, name), message));
+    }
+
+    /// The value that was made of this key's value, or a problem in the words of the error.
+    pub(crate) fn checked<T, E: fmt::Display>(
+        &mut self,
+        name: &'static str,
+        made: Result<T, E>,
+    ) -> Option<T> {
+        made.map_err(|error| self.fail(name, error.to_string())).ok()
+    }
+
+    /// What layers share: the meter, the shelf of their state, the clock.
+    pub(crate) fn context(&self) -> &'a Context {
+        self.reader.context
+    }
+
+    /// Where the layer of this section stands, for labels and identities: `gateway`, or the name of a route.
+    pub(crate) fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Names the place of this section and of every section in it.
+    pub(crate) fn stand_at(&mut self, place: &str) {
+        place.clone_into(&mut self.place);
+    }
+
+    pub(super) fn new(reader: &'a Reader<'a>, entries: &'a [Entry], at: Place, path: &str, place: &str) -> Self {
+        let (path, place) = (path.to_owned(), place.to_owned());
+        Self { reader, entries, at, path, place, asked: Vec::new(), missing: Vec::new() }
+    }
+
+    fn item(&mut self, name: &'static str) -> Option<Item<'a>> {
+        if !self.asked.contains(&name) {
+            self.asked.push(name);
+        }
+        let entry = self.entry(name)?;
+        Some(Item {
+            reader: self.reader,
+            node: &entry.value,
+            at: entry.key.place,
+            path: join(&self.path, name),
+            place: self.place.clone(),
+        })
+    }
+
+    fn entry(&self, name: &str) -> Option<&'a Entry> {
+        self.entries.iter().find(|entry| &*entry.name == name)
+    }
+
+    /// Reports the keys that nobody asked for and those that are missing.
+    pub(super) fn finish(mut self) {
+        let unknown = |entry: &&Entry| !self.asked.contains(&&*entry.name);
+        for entry in self.entries.iter().filter(unknown) {
+            let meant = match self.reader.problems.borrow().is_full() {
+                true => None,
+                false => suggest::nearest(&entry.name, self.asked.iter().copied()),
+            };
+            let key = excerpt(&entry.name);
+            let message = match meant {
+                Some(_) => format!("unknown key `{key}`"),
+                None => format!("unknown key `{key}`; {}", known(&self.asked)),
+            };
+            // One mistake is told once: the key is not missing, it is misspelt.
+            self.missing.retain(|&(name, _)| Some(name) != meant);
+            let problem = Problem::new(entry.key.place, join(&self.path, &key), message);
+            self.reader.problem(problem.suggest(meant.map(str::to_owned)));
+        }
+        for (name, wanted) in &self.missing {
+            let message = format!("`{name}` is missing{wanted}");
+            self.reader.problem(Problem::new(self.at, self.path.clone(), message));
+        }
+    }
+}
+
+/// What all sections of one reading share.
+pub(super) struct Reader<'a> {
+    pub(super) context: &'a Context,
+    pub(super) problems: RefCell<Problems>,
+}
+
+impl Reader<'_> {
+    pub(super) fn problem(&self, problem: Problem) {
+        self.problems.borrow_mut().push(problem);
+    }
+
+    /// Reads a whole document.
+    pub(super) fn read<T>(
+        &self,
+        root: &Node,
+        read: impl FnOnce(&mut Section<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let reader: &Reader<'_> = self;
+        Item { reader, node: root, at: root.place, path: String::new(), place: "gateway".to_owned() }.section(read)
+    }
+}
+
+/// The path of a key inside the map at `path`.
+pub(super) fn join(path: &str, key: &str) -> String {
+    match path {
+        "" => key.to_owned(),
+        path => format!("{path}.{key}"),
+    }
+}
+
+fn known(asked: &[&str]) -> String {
+    match asked {
+        [] => "nothing can be set here".to_owned(),
+        asked => format!("known here: {}", asked.join(", ")),
+    }
+}
