@@ -1,9 +1,11 @@
-use std::sync::Arc;
+use std::{
+    fmt::{Arguments, Write},
+    sync::Arc,
+};
 
 use super::{
-    node::{Budget, Content, Node, Scalar, Style},
+    node::{Budget, Content, Entry, Node, Scalar, Style},
     problem::{Problem, Problems, excerpt},
-    section::join,
 };
 
 /// Where variables come from.
@@ -13,7 +15,7 @@ pub(super) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 /// an item or a comment; keys are never touched.
 pub(super) fn interpolate(
     node: &mut Node,
-    path: &str,
+    path: &mut String,
     lookup: Lookup<'_>,
     budget: &mut Budget,
     problems: &mut Problems,
@@ -22,17 +24,19 @@ pub(super) fn interpolate(
         Content::Broken => {}
         Content::List(items) => {
             for (index, item) in items.iter_mut().enumerate() {
-                interpolate(item, &format!("{path}[{index}]"), lookup, budget, problems);
+                within(path, format_args!("[{index}]"), |path| interpolate(item, path, lookup, budget, problems));
             }
         }
         Content::Map(entries) => {
-            for entry in entries {
-                let path = join(path, &excerpt(&entry.name));
-                if entry.name.contains("${") {
-                    let message = "a key cannot come from the environment";
-                    problems.push(Problem::new(entry.key.place, path.clone(), message));
-                }
-                interpolate(&mut entry.value, &path, lookup, budget, problems);
+            for Entry { name, key, value } in entries {
+                let dot = if path.is_empty() { "" } else { "." };
+                within(path, format_args!("{dot}{}", excerpt(name)), |path| {
+                    if name.contains("${") {
+                        let message = "a key cannot come from the environment";
+                        problems.push(Problem::new(key.place, path.as_str(), message));
+                    }
+                    interpolate(value, path, lookup, budget, problems);
+                });
             }
         }
         Content::Scalar(scalar) if scalar.text.contains("${") => {
@@ -45,12 +49,20 @@ pub(super) fn interpolate(
                 return;
             }
             for (message, suggestion) in filled.wrong {
-                problems.push(Problem::new(node.place, path, message).suggest(suggestion));
+                problems.push(Problem::new(node.place, path.as_str(), message).suggest(suggestion));
             }
             node.content = Content::Broken;
         }
         Content::Scalar(_) => {}
     }
+}
+
+/// Does something one step further on the path.
+fn within(path: &mut String, step: Arguments<'_>, work: impl FnOnce(&mut String)) {
+    let length = path.len();
+    path.write_fmt(step).expect("a string takes every text");
+    work(path);
+    path.truncate(length);
 }
 
 /// A text with its variables filled in.

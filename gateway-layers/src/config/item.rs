@@ -47,6 +47,7 @@ impl<'a> Item<'a> {
 
     /// A problem with it.
     pub(crate) fn fail(&self, message: impl Into<String>) {
+        let message = self.node.redact(message.into());
         self.reader.problem(Problem::new(self.node.place, self.path.clone(), message));
     }
 
@@ -66,8 +67,9 @@ impl<'a> Item<'a> {
             Ok(value) => return Some(value),
             Err(wrong) => (wrong.reason, wrong.suggestion),
         };
-        let may_show = !T::SECRET && scalar.written.is_none();
-        let found = if T::SECRET { "a text that cannot be one".to_owned() } else { found(scalar) };
+        let is_secret = T::is_secret(text);
+        let may_show = !is_secret && scalar.written.is_none();
+        let found = if is_secret { "a text that is none".to_owned() } else { found(scalar) };
         let mut message = format!("expected {}, found {found}", T::wanted());
         if let Some(reason) = reason.filter(|_| may_show) {
             message = format!("{message}: {reason}");

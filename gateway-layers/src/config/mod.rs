@@ -8,6 +8,8 @@ mod problem;
 mod section;
 mod suggest;
 mod value;
+#[cfg(test)]
+mod tests;
 
 use std::{cell::RefCell, sync::Arc};
 
@@ -53,7 +55,7 @@ pub(crate) fn read<T>(
     let Some(mut root) = parse::parse(source.text, &mut budget, &mut problems) else {
         return Err(problems.sorted());
     };
-    interpolate::interpolate(&mut root, "", &env, &mut budget, &mut problems);
+    interpolate::interpolate(&mut root, &mut String::new(), &env, &mut budget, &mut problems);
     let reader = Reader { context, problems: RefCell::new(problems) };
     let made = reader.read(&root, reading);
     let mut problems = reader.problems.into_inner();

@@ -67,6 +67,20 @@ impl Node {
         }
     }
 
+    /// The message without the values that the environment gave to this node: `${NAME}` stands in their place.
+    /// Values of less than four letters stay; they are no secrets, and replacing them would garble the message.
+    pub(super) fn redact(&self, message: String) -> String {
+        match &self.content {
+            Content::Broken => message,
+            Content::Scalar(Scalar { text, written: Some(written), .. }) if text.len() >= 4 => {
+                message.replace(&**text, written)
+            }
+            Content::Scalar(_) => message,
+            Content::List(items) => items.iter().fold(message, |message, item| item.redact(message)),
+            Content::Map(entries) => entries.iter().fold(message, |message, entry| entry.value.redact(message)),
+        }
+    }
+
     /// What it takes of the [`Budget`], with everything in it.
     pub(super) fn weight(&self) -> usize {
         NODE_WEIGHT

@@ -141,8 +141,11 @@ impl<'a> Section<'a> {
 
     /// A problem with the value of this key, in words that do not repeat a secret.
     pub(crate) fn fail(&mut self, name: &'static str, message: impl Into<String>) {
-        let place = self.entry(name).map_or(self.at, |entry| entry.value.place);
-        self.reader.problem(Problem::new(place, join(&self.path, name), message));
+        let (path, message) = (join(&self.path, name), message.into());
+        self.reader.problem(match self.entry(name) {
+            Some(Entry { value, .. }) => Problem::new(value.place, path, value.redact(message)),
+            None => Problem::new(self.at, path, message),
+        });
     }
 
     /// The value that was made of this key's value, or a problem in the words of the error.

@@ -26,8 +26,10 @@ pub(crate) trait Value: Sized {
     /// Whether a quoted text is refused: `"10"` is a text and no number.
     const BARE: bool = false;
 
-    /// Whether messages must not repeat what was found.
-    const SECRET: bool = false;
+    /// Whether messages must not repeat this text.
+    fn is_secret(_text: &str) -> bool {
+        false
+    }
 
     /// The value of an item, or nothing and a problem.
     fn read(item: &Item<'_>) -> Option<Self> {
@@ -84,7 +86,10 @@ impl Words for Mode {
 /// A list; one text without a list around it is a list of one.
 impl<T: Value> Value for Vec<T> {
     const BARE: bool = T::BARE;
-    const SECRET: bool = T::SECRET;
+
+    fn is_secret(text: &str) -> bool {
+        T::is_secret(text)
+    }
 
     fn wanted() -> Cow<'static, str> {
         format!("{}, or a list of them", T::wanted()).into()
@@ -130,7 +135,9 @@ impl fmt::Debug for Secret {
 }
 
 impl Value for Secret {
-    const SECRET: bool = true;
+    fn is_secret(_text: &str) -> bool {
+        true
+    }
 
     fn wanted() -> Cow<'static, str> {
         "a secret text".into()
@@ -234,38 +241,36 @@ impl Value for Duration {
     }
 }
 
-/// What a text that is no duration of ours means elsewhere: `60`, `1.5s`, `5 sec`, `1m30s`.
+/// What a text that is no duration of ours means elsewhere: `60`, `5 sec`, `1.5s`, `1m30s`.
 fn meant_duration(text: &str) -> Option<String> {
-    let mut rest = text.trim().trim_start_matches('+');
-    let mut millis = 0.0;
+    let mut rest = text.trim();
+    let mut sum = 0.0;
     while !rest.is_empty() {
-        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-        let (number, after) = rest.split_at(end);
+        let (number, after) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len()));
         let after = after.trim_start();
-        let end = after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len());
-        let (unit, after) = after.split_at(end);
-        let unit = match unit.to_lowercase().as_str() {
-            "ms" | "msec" | "msecs" | "millis" | "millisecond" | "milliseconds" => 1.0,
-            "" | "s" | "sec" | "secs" | "second" | "seconds" => 1_000.0,
-            "m" | "min" | "mins" | "minute" | "minutes" => 60_000.0,
-            "h" | "hr" | "hrs" | "hour" | "hours" => 3_600_000.0,
-            "d" | "day" | "days" => 86_400_000.0,
+        let (word, after) = after.split_at(after.find(|c: char| !c.is_alphabetic()).unwrap_or(after.len()));
+        let (unit, millis) = match word.to_lowercase().as_str() {
+            "ms" | "msec" | "msecs" | "millis" | "millisecond" | "milliseconds" => DURATIONS[0],
+            "" | "s" | "sec" | "secs" | "second" | "seconds" => DURATIONS[1],
+            "m" | "min" | "mins" | "minute" | "minutes" => DURATIONS[2],
+            "h" | "hr" | "hrs" | "hour" | "hours" => DURATIONS[3],
+            "d" | "day" | "days" => DURATIONS[4],
             _ => return None,
         };
-        millis += number.parse::<f64>().ok()? * unit;
+        let number: f64 = number.parse().ok()?;
+        let all = sum == 0.0 && after.is_empty();
+        sum += number * millis as f64;
+        if all && number.fract() == 0.0 && sum <= MAX_MILLIS as f64 {
+            return Some(format!("{number}{unit}"));
+        }
         rest = after.trim_start();
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, and is then too much")]
-    let millis = millis.round() as u64;
-    if text.is_empty() || millis > MAX_MILLIS {
-        return None;
+    match sum.round() as u64 {
+        0 | MAX_MILLIS.. => None,
+        millis if millis % 1_000 == 0 => Some(format!("{}s", millis / 1_000)),
+        millis => Some(format!("{millis}ms")),
     }
-    let unit_of = |&&(_, unit): &&(&str, u64)| millis.is_multiple_of(unit);
-    // A minute stays 60s, which is nearer to what was written; days are not what people mean by 24h either.
-    let units = [DURATIONS[1], DURATIONS[0]];
-    units.iter().find(unit_of).map(|&(name, unit)| format!("{}{name}", millis / unit))
 }
-
 const DURATIONS: [(&str, u64); 5] =
     [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
@@ -382,7 +387,9 @@ impl Value for HeaderName {
 
 /// Header values may be credentials.
 impl Value for HeaderValue {
-    const SECRET: bool = true;
+    fn is_secret(_text: &str) -> bool {
+        true
+    }
 
     fn wanted() -> Cow<'static, str> {
         "a header value of visible ASCII characters on one line".into()
@@ -393,18 +400,23 @@ impl Value for HeaderValue {
     }
 }
 
-/// An absolute URL. It may hold a password, which is why messages do not repeat it.
+/// An absolute URL. It may hold a password in front of an `@`.
 impl Value for Uri {
-    const SECRET: bool = true;
+    fn is_secret(text: &str) -> bool {
+        text.contains('@')
+    }
 
     fn wanted() -> Cow<'static, str> {
         "a URL such as http://10.0.0.1:8080".into()
     }
 
     fn parse(text: &str) -> Result<Self, Wrong> {
-        match text.parse::<Self>() {
-            Ok(uri) if uri.scheme().is_some() && uri.authority().is_some() => Ok(uri),
-            _ => Err(Wrong::default()),
-        }
+        let absolute = |text: &str| {
+            text.parse::<Self>().ok().filter(|uri| uri.scheme().is_some() && uri.authority().is_some())
+        };
+        absolute(text).ok_or_else(|| {
+            let meant = format!("http://{text}");
+            Wrong::meant(absolute(&meant).is_some().then_some(meant))
+        })
     }
 }
