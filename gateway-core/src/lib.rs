@@ -38,6 +38,7 @@ pub mod key;
 pub mod matcher;
 pub mod meter;
 pub mod mode;
+pub mod oneshot;
 pub mod phase;
 pub mod refusal;
 pub mod rescue;

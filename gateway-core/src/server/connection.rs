@@ -15,7 +15,7 @@ use tower_service::Service;
 
 use super::{
     Settings,
-    oneshot::PerRequest,
+    per_request::PerRequest,
     sniff::{Protocol, sniff},
 };
 use crate::BoxError;

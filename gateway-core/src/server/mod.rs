@@ -41,7 +41,7 @@
 
 mod accept;
 mod connection;
-mod oneshot;
+mod per_request;
 mod sniff;
 
 use std::{fmt, future::IntoFuture, io, pin::Pin, time::Duration};

@@ -1,6 +1,6 @@
 use std::{
+    borrow::Cow,
     fmt::{Arguments, Write},
-    sync::Arc,
 };
 
 use super::{
@@ -24,32 +24,31 @@ pub(super) fn interpolate(
         Content::Broken => {}
         Content::List(items) => {
             for (index, item) in items.iter_mut().enumerate() {
-                within(path, format_args!("[{index}]"), |path| interpolate(item, path, lookup, budget, problems));
-            }
-        }
-        Content::Map(entries) => {
-            for Entry { name, key, value } in entries {
-                let dot = if path.is_empty() { "" } else { "." };
-                within(path, format_args!("{dot}{}", excerpt(name)), |path| {
-                    if name.contains("${") {
-                        let message = "a key cannot come from the environment";
-                        problems.push(Problem::new(key.place, path.as_str(), message));
-                    }
-                    interpolate(value, path, lookup, budget, problems);
+                within(path, format_args!("[{index}]"), |path| {
+                    interpolate(item, path, lookup, budget, problems)
                 });
             }
         }
+        Content::Map(entries) => entries.retain_mut(|Entry { name, key, value }| {
+            let dot = if path.is_empty() { "" } else { "." };
+            within(path, format_args!("{dot}{}", excerpt(name)), |path| {
+                if name.contains("${") {
+                    let message = "a key cannot come from the environment";
+                    problems.push(Problem::new(key.place, path.as_str(), message));
+                    return false;
+                }
+                interpolate(value, path, lookup, budget, problems);
+                true
+            })
+        }),
         Content::Scalar(scalar) if scalar.text.contains("${") => {
-            let mut filled = Filled::of(&scalar.text, lookup);
-            if !budget.spend(filled.text.len()) {
-                filled.wrong.push(("the variables make the document too large".to_owned(), None));
-            }
+            let filled = Filled::of(&scalar.text, lookup, budget);
             if filled.wrong.is_empty() {
                 filled.apply(scalar);
                 return;
             }
-            for (message, suggestion) in filled.wrong {
-                problems.push(Problem::new(node.place, path.as_str(), message).suggest(suggestion));
+            for message in filled.wrong {
+                problems.push(Problem::new(node.place, path.as_str(), message));
             }
             node.content = Content::Broken;
         }
@@ -58,11 +57,12 @@ pub(super) fn interpolate(
 }
 
 /// Does something one step further on the path.
-fn within(path: &mut String, step: Arguments<'_>, work: impl FnOnce(&mut String)) {
+fn within<T>(path: &mut String, step: Arguments<'_>, work: impl FnOnce(&mut String) -> T) -> T {
     let length = path.len();
     path.write_fmt(step).expect("a string takes every text");
-    work(path);
+    let done = work(path);
     path.truncate(length);
+    done
 }
 
 /// A text with its variables filled in.
@@ -72,67 +72,71 @@ struct Filled {
     /// Whether there was any variable, and not only `$${`.
     variables: bool,
     from_environment: bool,
-    wrong: Vec<(String, Option<String>)>,
+    wrong: Vec<String>,
 }
 
 impl Filled {
-    fn of(text: &str, lookup: Lookup<'_>) -> Self {
+    fn of(text: &str, lookup: Lookup<'_>, budget: &mut Budget) -> Self {
         let mut filled = Self::default();
         let mut rest = text;
-        while let Some(start) = rest.find("${") {
-            let (before, variable) = rest.split_at(start);
+        while let Some((before, variable)) = rest.split_once("${") {
             if let Some(before) = before.strip_suffix('$') {
                 filled.text.push_str(before);
                 filled.text.push_str("${");
-                rest = &variable[2..];
+                rest = variable;
                 continue;
             }
             filled.text.push_str(before);
-            let Some((inside, after)) = variable[2..].split_once('}') else {
-                let message = "`${` is not closed; write `$${` for the two characters themselves";
-                filled.wrong.push((message.to_owned(), None));
+            let Some((inside, after)) = variable.split_once('}') else {
+                filled.wrong.push(NO_VARIABLE.to_owned());
                 return filled;
             };
-            filled.variable(inside, lookup);
+            match filled.value(inside, lookup) {
+                Ok(value) if budget.spend(value.len()) => filled.text.push_str(&value),
+                Ok(_) => {
+                    filled.wrong.push("the variables make the document too large".to_owned());
+                    return filled;
+                }
+                Err(wrong) => filled.wrong.push(wrong),
+            }
             rest = after;
         }
         filled.text.push_str(rest);
         filled
     }
 
-    fn variable(&mut self, inside: &str, lookup: Lookup<'_>) {
+    /// What stands for the variable that is written so between its braces.
+    fn value<'a>(&mut self, inside: &'a str, lookup: Lookup<'_>) -> Result<Cow<'a, str>, String> {
         self.variables = true;
         let (name, default) = match inside.split_once(':') {
             Some((name, default)) => (name, Some(default)),
             None => (inside, None),
         };
-        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.chars().all(is_name) {
-            let shown = excerpt(name);
-            self.wrong.push((format!("`{shown}` is no name of a variable: write ${{NAME}} or ${{NAME:default}}"), None));
-            return;
+        let in_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || !name.chars().all(in_name) {
+            return Err(NO_VARIABLE.to_owned());
         }
+        let shown = excerpt(name);
         match default {
             Some(default) if default.contains("${") => {
-                self.wrong.push(("a default cannot hold another variable".to_owned(), None));
-                return;
+                return Err(format!("the default of `{shown}` cannot hold another variable"));
             }
-            Some(default) if default.starts_with(['-', '=', '?']) => {
-                let message = format!("the default of `{name}` is written as in a shell");
-                self.wrong.push((message, Some(format!("${{{name}:{}}}", &default[1..]))));
-                return;
+            Some(default) if default.starts_with(['-', '=']) => {
+                let sign = &default[..1];
+                return Err(format!(
+                    "the default of `{shown}` begins with `{sign}`, as in a shell; leave it out"
+                ));
             }
             _ => {}
         }
         match (lookup(name), default) {
             (Some(value), _) => {
-                self.text.push_str(&value);
                 self.from_environment = true;
+                Ok(value.into())
             }
-            (None, Some(default)) => self.text.push_str(default),
+            (None, Some(default)) => Ok(default.into()),
             (None, None) => {
-                let message = format!("the environment has no `{name}`, and ${{{name}}} names no default");
-                self.wrong.push((message, None));
+                Err(format!("the environment has no `{shown}`, and ${{{shown}}} names no default"))
             }
         }
     }
@@ -142,6 +146,9 @@ impl Filled {
         if self.variables {
             scalar.style = Style::Interpolated;
         }
-        scalar.written = self.from_environment.then(|| Arc::clone(&written));
+        scalar.written = self.from_environment.then_some(written);
     }
 }
+
+const NO_VARIABLE: &str =
+    "`${` begins a variable, as in ${NAME} or ${NAME:default}; write `$${` for the characters themselves";

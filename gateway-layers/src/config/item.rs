@@ -40,15 +40,20 @@ impl<'a> Item<'a> {
     ) -> Option<T> {
         match &self.node.content {
             Content::Map(_) => self.section(read),
-            Content::Scalar(scalar) if scalar.is_null() => self.mismatch(&format!("{} or a map", V::wanted())),
+            Content::Scalar(scalar) if scalar.is_null() => {
+                self.mismatch(&format!("{}, or a map", V::wanted()))
+            }
             _ => self.value().and_then(short),
         }
     }
 
-    /// A problem with it.
+    /// A problem with it, in words that do not repeat a secret.
     pub(crate) fn fail(&self, message: impl Into<String>) {
+        if matches!(self.node.content, Content::Broken) {
+            return;
+        }
         let message = self.node.redact(message.into());
-        self.reader.problem(Problem::new(self.node.place, self.path.clone(), message));
+        self.reader.problem(Problem::new(self.node.place, self.path.as_str(), message));
     }
 
     /// It as one text, by the rules of `T`.
@@ -69,34 +74,40 @@ impl<'a> Item<'a> {
         };
         let is_secret = T::is_secret(text);
         let may_show = !is_secret && scalar.written.is_none();
-        let found = if is_secret { "a text that is none".to_owned() } else { found(scalar) };
+        let found = if is_secret { "a text that is not one".to_owned() } else { found(scalar) };
         let mut message = format!("expected {}, found {found}", T::wanted());
         if let Some(reason) = reason.filter(|_| may_show) {
             message = format!("{message}: {reason}");
         }
-        let problem = Problem::new(self.node.place, self.path.clone(), message);
+        let problem = Problem::new(self.node.place, self.path.as_str(), message);
         self.reader.problem(problem.suggest(suggestion.filter(|_| may_show)));
         None
     }
 
     /// The items of a list, or itself if it is one scalar.
-    pub(super) fn items(&self, wanted: &str) -> Vec<Self> {
-        let inner = |node: &'a Node, path: String| Item {
-            reader: self.reader,
-            node,
-            at: node.place,
-            path,
-            place: self.place.clone(),
-        };
+    pub(super) fn items(&self) -> Vec<Self> {
         match &self.node.content {
-            Content::List(nodes) => nodes
-                .iter()
-                .enumerate()
-                .map(|(index, node)| inner(node, format!("{}[{index}]", self.path)))
-                .collect(),
-            Content::Scalar(scalar) if !scalar.is_null() => vec![inner(self.node, self.path.clone())],
-            _ => self.mismatch(wanted).unwrap_or_default(),
+            Content::List(items) => self.each(items),
+            Content::Scalar(scalar) if !scalar.is_null() => vec![self.at(self.node, self.path.clone())],
+            _ => self.mismatch("a list").unwrap_or_default(),
         }
+    }
+
+    /// The items of a list that should be maps.
+    pub(super) fn maps(&self) -> Vec<Self> {
+        match &self.node.content {
+            Content::List(items) => self.each(items),
+            _ => self.mismatch("a list of maps").unwrap_or_default(),
+        }
+    }
+
+    fn each(&self, items: &'a [Node]) -> Vec<Self> {
+        let path = |index| format!("{}[{index}]", self.path);
+        items.iter().enumerate().map(|(index, node)| self.at(node, path(index))).collect()
+    }
+
+    fn at(&self, node: &'a Node, path: String) -> Self {
+        Item { reader: self.reader, node, at: node.place, path, place: self.place.clone() }
     }
 
     pub(super) fn is_list(&self) -> bool {
@@ -132,12 +143,15 @@ impl<'a> Item<'a> {
     fn mismatch<T>(&self, wanted: &str) -> Option<T> {
         let found = match &self.node.content {
             Content::Broken => return None,
-            Content::Scalar(scalar) if scalar.is_null() => "nothing".to_owned(),
-            Content::Scalar(_) => "a single value".to_owned(),
-            Content::List(_) => "a list".to_owned(),
-            Content::Map(_) => "a map".to_owned(),
+            Content::Scalar(scalar) if scalar.is_null() => "nothing",
+            Content::Scalar(_) => "a single value",
+            Content::List(_) => "a list",
+            Content::Map(_) => "a map",
         };
-        self.fail(format!("expected {wanted}, found {found}"));
+        // People write `client_addr:` and mean it with all its defaults.
+        let meant = (wanted == "a map" && found == "nothing").then(|| "{}".to_owned());
+        let message = format!("expected {wanted}, found {found}");
+        self.reader.problem(Problem::new(self.node.place, self.path.as_str(), message).suggest(meant));
         None
     }
 }

@@ -21,7 +21,7 @@ impl Value for Key {
             ("everyone", _) => Ok(Self::everyone()),
             (_, Some(name)) => HeaderName::try_from(name).map(Self::header).map_err(Wrong::because),
             _ => {
-                let nearest = suggest::nearest(text, ["client_addr", "route", "everyone"].into_iter());
+                let nearest = suggest::nearest(text, ["client_addr", "route", "everyone"]);
                 Err(Wrong::meant(nearest.map(str::to_owned)))
             }
         }

@@ -1,15 +1,42 @@
-//! Reading a YAML document.
+//! Reading a YAML document, so that every mistake in it is told at once, with its place and what was meant.
+//!
+//! ```text
+//! gateway.yaml:12:7: routes[2].rate_limit.per: expected a duration such as 250ms or 5s, found `60` (did you mean `60s`?)
+//! gateway.yaml:14:5: routes[2]: unknown key `upstrem` (did you mean `upstream`?)
+//! ```
+//!
+//! **Values** are read by the type that is wanted, not by how they look: `version: 1.10` is the text `1.10`, and
+//! `country: no` is the text `no`. Numbers and `true` or `false` stand without quotes; durations (`250ms`, `5s`,
+//! `1m`, `1h`, `1d`) and sizes (`512B`, `10KiB`, `2MiB`, `1GiB`) have a unit. Where a list of texts is wanted, one
+//! text may stand alone: `methods: GET`. A key without a value is a mistake and no default: a map of nothing but
+//! defaults is written `{}`.
+//!
+//! **Variables**: any value, or a part of it, may be `${NAME}`, or `${NAME:default}` for when the environment
+//! has no `NAME` (a variable that is set and empty is there). `$${` stands for `${`. They are filled in after the
+//! parsing, scalar by scalar, so a variable cannot add a key or an item; the result is read as if it stood there
+//! without quotes, so `"${PORT}"` is a number where one is wanted. Inside of `[ ]` and `{ }` a value with a
+//! variable needs quotes. Messages name the variable and never show its value.
+//!
+//! **YAML** is version 1.2, and so JSON is read too. A document is refused if a key is in it twice, if it has tags,
+//! directives, keys that are no words, `<<` or a second document. Anchors and aliases may save writing.
+//!
+//! **Bounds**: 1 MiB of text; 32 levels of lists and maps; 16 MiB for the tree with what aliases and variables add
+//! to it (64 bytes for each value, and its text); [`Problems::MAX`] problems.
+//!
+//! A concern reads its part from a `Section` in its own `config.rs`.
 
 mod interpolate;
 mod item;
+mod key;
 mod node;
 mod parse;
 mod problem;
 mod section;
 mod suggest;
-mod value;
+mod syntax;
 #[cfg(test)]
 mod tests;
+mod value;
 
 use std::{cell::RefCell, sync::Arc};
 
@@ -43,7 +70,7 @@ pub(crate) struct Context {
     pub(crate) clock: Clock,
 }
 
-/// Reads a document with one function, or tells every problem in it.
+/// Reads a document with one function, or tells every problem in it. Variables come from `env`.
 pub(crate) fn read<T>(
     source: Source<'_>,
     env: impl Fn(&str) -> Option<String>,

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::problem::Place;
+use super::problem::{Place, excerpt};
 
 /// A value of the document and where it stands.
 #[derive(Clone, Debug)]
@@ -61,9 +61,7 @@ impl Node {
         match &self.content {
             Content::Scalar(_) | Content::Broken => 0,
             Content::List(items) => 1 + items.iter().map(Self::height).max().unwrap_or(0),
-            Content::Map(entries) => {
-                1 + entries.iter().map(|entry| entry.value.height()).max().unwrap_or(0)
-            }
+            Content::Map(entries) => 1 + entries.iter().map(|entry| entry.value.height()).max().unwrap_or(0),
         }
     }
 
@@ -73,11 +71,13 @@ impl Node {
         match &self.content {
             Content::Broken => message,
             Content::Scalar(Scalar { text, written: Some(written), .. }) if text.len() >= 4 => {
-                message.replace(&**text, written)
+                message.replace(&**text, &excerpt(written))
             }
             Content::Scalar(_) => message,
             Content::List(items) => items.iter().fold(message, |message, item| item.redact(message)),
-            Content::Map(entries) => entries.iter().fold(message, |message, entry| entry.value.redact(message)),
+            Content::Map(entries) => {
+                entries.iter().fold(message, |message, entry| entry.value.redact(message))
+            }
         }
     }
 

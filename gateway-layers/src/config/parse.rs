@@ -1,11 +1,12 @@
 use std::{collections::HashMap, sync::Arc};
 
-use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, Span, options};
+use granit_parser::{Event, Marker, Parser, ScalarStyle, Span, options};
 
 use super::{
     node::{Budget, Content, Entry, NODE_WEIGHT, Node, Scalar, Style},
     problem::{Place, Problem, Problems, excerpt},
     section::join,
+    syntax,
 };
 
 /// The tree of a document. Without it, the last problem says why.
@@ -27,7 +28,7 @@ pub(super) fn parse(text: &str, budget: &mut Budget, problems: &mut Problems) ->
     for event in Parser::new_from_str_with_options(text, options) {
         let step = match event {
             Ok((event, span)) => tree.take(event, span),
-            Err(error) => Err(Problem::new(place(error.marker()), tree.path(), explain(error.kind(), text, error.marker()))),
+            Err(error) => Err(tree.fatal(place(error.marker()), syntax::explain(&error, text))),
         };
         if let Err(fatal) = step {
             problems.push(fatal);
@@ -77,23 +78,21 @@ enum Key {
 impl Tree<'_> {
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Problem> {
         let here = place(&span.start);
+        if let Some(tag) = span.tag_start() {
+            self.problem(place(&tag), "tags such as `!name` are not read; leave it out");
+        }
         match event {
             Event::DocumentStart(..) if self.root.is_some() => {
                 Err(self.fatal(here, "a second document begins here; only one is read"))
             }
-            Event::Scalar(text, style, anchor, tag) => {
-                self.refuse_tag(tag.is_some(), here);
+            Event::Scalar(text, style, anchor, _) => {
                 self.spend(NODE_WEIGHT + text.len(), here)?;
                 let style = if style == ScalarStyle::Plain { Style::Plain } else { Style::Quoted };
                 let scalar = Scalar { text: text.into(), style, written: None };
                 self.add(Node::new(here, Content::Scalar(scalar)), anchor)
             }
-            Event::SequenceStart(_, anchor, tag) => {
-                self.refuse_tag(tag.is_some(), here);
-                self.begin(here, anchor, Inside::List(Vec::new()))
-            }
-            Event::MappingStart(_, anchor, tag) => {
-                self.refuse_tag(tag.is_some(), here);
+            Event::SequenceStart(_, anchor, _) => self.begin(here, anchor, Inside::List(Vec::new())),
+            Event::MappingStart(_, anchor, _) => {
                 let inside = Inside::Map { entries: Vec::new(), seen: HashMap::new(), key: Key::Awaited };
                 self.begin(here, anchor, inside)
             }
@@ -107,7 +106,10 @@ impl Tree<'_> {
             }
             Event::Alias(anchor) => self.alias(anchor, here),
             Event::UnresolvedAlias(name) => {
-                self.problem(here, format!("no anchor `&{0}` stands before the alias `*{0}`", excerpt(&name)));
+                self.problem(
+                    here,
+                    format!("no anchor `&{0}` stands before the alias `*{0}`", excerpt(&name)),
+                );
                 self.add(Node::new(here, Content::Broken), 0)
             }
             _ => Ok(()),
@@ -128,11 +130,13 @@ impl Tree<'_> {
             self.problem(here, "an alias cannot stand inside of what it repeats");
             return self.add(Node::new(here, Content::Broken), 0);
         };
-        let copy = Node::new(here, named.content.clone());
-        if self.open.len() + copy.height() > MAX_DEPTH {
+        if self.open.len() + named.height() > MAX_DEPTH {
             return Err(self.fatal(here, too_deep()));
         }
-        self.spend(copy.weight(), here)?;
+        if !self.budget.spend(named.weight()) {
+            return Err(self.fatal(here, too_large()));
+        }
+        let copy = Node::new(here, named.content.clone());
         self.add(copy, 0)
     }
 
@@ -188,16 +192,10 @@ impl Tree<'_> {
         }
     }
 
-    fn refuse_tag(&mut self, tagged: bool, here: Place) {
-        if tagged {
-            self.problem(here, "tags such as `!name` are not read; leave it out");
-        }
-    }
-
     fn spend(&mut self, bytes: usize, here: Place) -> Result<(), Problem> {
         match self.budget.spend(bytes) {
             true => Ok(()),
-            false => Err(self.fatal(here, "the document is too large, with all that its aliases repeat")),
+            false => Err(self.fatal(here, too_large())),
         }
     }
 
@@ -225,48 +223,12 @@ fn place(marker: &Marker) -> Place {
     Place { line: number(marker.line()).max(1), column: number(marker.col()).saturating_add(1) }
 }
 
-fn too_deep() -> String {
+fn too_large() -> &'static str {
+    "the document is too large, with all that its aliases repeat"
+}
+
+pub(super) fn too_deep() -> String {
     format!("lists and maps nest deeper than {MAX_DEPTH} levels")
-}
-
-/// What is wrong, in words for those who do not know the grammar of YAML.
-fn explain(kind: &ErrorKind, text: &str, marker: &Marker) -> String {
-    let line = text.lines().nth(marker.line().saturating_sub(1)).unwrap_or_default();
-    match kind {
-        ErrorKind::RecursionLimitExceeded => too_deep(),
-        ErrorKind::TabInIndentation | ErrorKind::TabInBlockIndentation | ErrorKind::TabNotAllowed => {
-            "a tab stands where only spaces may indent".to_owned()
-        }
-        ErrorKind::UnclosedQuotedScalar => "a quote is not closed".to_owned(),
-        ErrorKind::UnclosedFlowCollection { open } => format!("`{open}` is not closed"),
-        _ if line.contains("${") && line.contains(['[', '{']) => {
-            "this is not YAML; inside of [ ] and { } a text with ${...} needs quotes".to_owned()
-        }
-        ErrorKind::ExpectedFlowSequenceSeparator => "expected `,` or `]`".to_owned(),
-        ErrorKind::ExpectedFlowMappingSeparator => "expected `,` or `}`".to_owned(),
-        ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidColonPlacement => {
-            "a `:` stands where no key can be; a text with `: ` in it needs quotes".to_owned()
-        }
-        ErrorKind::SimpleKeyExpected => "expected `key: value`".to_owned(),
-        ErrorKind::UnexpectedCharacter { character } => {
-            format!("a text that begins with `{}` needs quotes", character.escape_debug())
-        }
-        ErrorKind::DirectiveDisallowed => "directives such as `%YAML` are not read".to_owned(),
-        kind => format!("this is not YAML: {}", words_of(kind)),
-    }
-}
-
-/// The name of the kind as words: `InvalidIndentation` as `invalid indentation`.
-fn words_of(kind: &ErrorKind) -> String {
-    let name = format!("{kind:?}");
-    let mut words = String::new();
-    for letter in name.chars().take_while(|letter| letter.is_alphanumeric()) {
-        if letter.is_uppercase() && !words.is_empty() {
-            words.push(' ');
-        }
-        words.extend(letter.to_lowercase());
-    }
-    words
 }
 
 /// 1 MiB: a hundred times the longest document that people write.

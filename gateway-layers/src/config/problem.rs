@@ -19,7 +19,8 @@ pub struct Problem {
 impl Problem {
     pub(super) fn new(place: Place, path: impl Into<String>, message: impl Into<String>) -> Self {
         let Place { line, column } = place;
-        Self { line, column, path: path.into(), message: message.into(), suggestion: None }
+        let message = message.into().replace(char::is_control, " ");
+        Self { line, column, path: path.into(), message, suggestion: None }
     }
 
     pub(super) fn suggest(mut self, suggestion: Option<String>) -> Self {

@@ -3,7 +3,7 @@ use std::{cell::RefCell, fmt};
 use super::{
     Context,
     item::Item,
-    node::{Entry, Node},
+    node::{Content, Entry, Node},
     problem::{Place, Problem, Problems, excerpt},
     suggest,
     value::Value,
@@ -46,7 +46,7 @@ impl<'a> Section<'a> {
         match self.item(name) {
             Some(item) => item.value(),
             None => {
-                self.missing.push((name, format!(": {}", T::wanted())));
+                self.missing.push((name, format!("; expected {}", T::wanted())));
                 None
             }
         }
@@ -64,13 +64,9 @@ impl<'a> Section<'a> {
 
     /// A list whose items are read one by one; empty if the key is left out. One scalar without a list around
     /// it counts as a list of one.
-    pub(crate) fn list<T>(
-        &mut self,
-        name: &'static str,
-        read: impl FnMut(&Item<'a>) -> Option<T>,
-    ) -> Vec<T> {
+    pub(crate) fn list<T>(&mut self, name: &'static str, read: impl FnMut(&Item<'a>) -> Option<T>) -> Vec<T> {
         let item = self.item(name);
-        let items = item.map(|item| item.items("a list")).unwrap_or_default();
+        let items = item.map(|item| item.items()).unwrap_or_default();
         items.iter().filter_map(read).collect()
     }
 
@@ -100,7 +96,7 @@ impl<'a> Section<'a> {
         mut read: impl FnMut(&mut Section<'_>) -> Option<T>,
     ) -> Vec<T> {
         let item = self.item(name);
-        let items = item.map(|item| item.items("a list of maps")).unwrap_or_default();
+        let items = item.map(|item| item.maps()).unwrap_or_default();
         items.iter().filter_map(|item| item.section(&mut read)).collect()
     }
 
@@ -143,6 +139,7 @@ impl<'a> Section<'a> {
     pub(crate) fn fail(&mut self, name: &'static str, message: impl Into<String>) {
         let (path, message) = (join(&self.path, name), message.into());
         self.reader.problem(match self.entry(name) {
+            Some(Entry { value: Node { content: Content::Broken, .. }, .. }) => return,
             Some(Entry { value, .. }) => Problem::new(value.place, path, value.redact(message)),
             None => Problem::new(self.at, path, message),
         });
@@ -172,7 +169,13 @@ impl<'a> Section<'a> {
         place.clone_into(&mut self.place);
     }
 
-    pub(super) fn new(reader: &'a Reader<'a>, entries: &'a [Entry], at: Place, path: &str, place: &str) -> Self {
+    pub(super) fn new(
+        reader: &'a Reader<'a>,
+        entries: &'a [Entry],
+        at: Place,
+        path: &str,
+        place: &str,
+    ) -> Self {
         let (path, place) = (path.to_owned(), place.to_owned());
         Self { reader, entries, at, path, place, asked: Vec::new(), missing: Vec::new() }
     }
@@ -210,12 +213,12 @@ impl<'a> Section<'a> {
             };
             // One mistake is told once: the key is not missing, it is misspelt.
             self.missing.retain(|&(name, _)| Some(name) != meant);
-            let problem = Problem::new(entry.key.place, join(&self.path, &key), message);
+            let problem = Problem::new(entry.key.place, self.path.as_str(), message);
             self.reader.problem(problem.suggest(meant.map(str::to_owned)));
         }
         for (name, wanted) in &self.missing {
             let message = format!("`{name}` is missing{wanted}");
-            self.reader.problem(Problem::new(self.at, self.path.clone(), message));
+            self.reader.problem(Problem::new(self.at, self.path.as_str(), message));
         }
     }
 }
@@ -232,13 +235,10 @@ impl Reader<'_> {
     }
 
     /// Reads a whole document.
-    pub(super) fn read<T>(
-        &self,
-        root: &Node,
-        read: impl FnOnce(&mut Section<'_>) -> Option<T>,
-    ) -> Option<T> {
+    pub(super) fn read<T>(&self, root: &Node, read: impl FnOnce(&mut Section<'_>) -> Option<T>) -> Option<T> {
         let reader: &Reader<'_> = self;
-        Item { reader, node: root, at: root.place, path: String::new(), place: "gateway".to_owned() }.section(read)
+        Item { reader, node: root, at: root.place, path: String::new(), place: "gateway".to_owned() }
+            .section(read)
     }
 }
 

@@ -1,1 +1,38 @@
-//! To be written.
+//! Headers set, added, removed and renamed, on the way in and on the way out.
+//!
+//! ```
+//! use gateway_core::Body;
+//! use gateway_layers::headers::{HeadersLayer, Rules};
+//! use http::{HeaderName, HeaderValue, Request, Response};
+//! use tower::{Layer, ServiceExt, service_fn};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let name = HeaderName::from_static;
+//! let request = Rules::new().set(name("x-tenant"), HeaderValue::from_static("blue"));
+//! let response = Rules::new().remove(name("x-internal"));
+//! let layer = HeadersLayer::new(request, response)?;
+//!
+//! let tenant = service_fn(|request: Request<Body>| async move {
+//!     let tenant = request.headers()["x-tenant"].clone();
+//!     Ok::<_, std::convert::Infallible>(Response::builder().header("x-internal", tenant).body(Body::empty()).unwrap())
+//! });
+//! let answer = layer.layer(tenant).oneshot(Request::new(Body::empty())).await?;
+//! assert!(answer.headers().is_empty());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Each header name has at most one action in each direction; two would depend on an order that nobody sees. Names
+//! that frame a message or belong to one hop cannot be named: their owner is the server and the forwarder.
+//! **Order**: phase [`Shape`](gateway_core::phase::Shape); the rules for answers also apply to refusals made inside.
+//! **Buffers** nothing. **Costs** nothing without rules; a value that is set is shared, so only the header map itself
+//! may grow.
+
+#[cfg(feature = "config")]
+pub(crate) mod config;
+mod rules;
+mod service;
+
+pub use rules::{HeaderRuleError, Rules};
+pub use service::{Headers, HeadersFuture, HeadersLayer};

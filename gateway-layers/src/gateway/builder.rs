@@ -1,0 +1,163 @@
+use std::{fmt, marker::PhantomData};
+
+use gateway_core::{
+    Body, RescueLayer, Refusal,
+    canonical::{Canonical, CanonicalLayer},
+    admit::Admitted,
+    meter::Meter,
+    phase::{self, MayFollow, Phase, Staged},
+    refusal::Asked,
+    rescue::Rescue,
+};
+use http::Response;
+use tower_layer::{Identity, Layer, Stack as Layers};
+
+use super::{BuildError, Gateway, Route, RouteBuilder};
+use crate::routing::{self, NotFound, Routing, RoutingLayer, Rule};
+
+/// A gateway in the making: first the layers that every request meets, then the routes.
+///
+/// `P` is the phase of the layer that was added last; only layers that may follow it can be added.
+#[must_use = "a builder makes nothing until `build`"]
+pub struct Builder<L, P> {
+    layers: L,
+    rescue: RescueLayer,
+    meter: Meter,
+    phase: PhantomData<P>,
+}
+
+impl Builder<Identity, phase::Start> {
+    pub(super) fn new() -> Self {
+        Self {
+            layers: Identity::new(),
+            rescue: RescueLayer::default(),
+            meter: Meter::default(),
+            phase: PhantomData,
+        }
+    }
+}
+
+impl<L, P> Builder<L, P> {
+    /// Adds a layer inside those already added, if its phase may follow theirs.
+    pub fn layer<X>(self, layer: X) -> Builder<Layers<X, L>, X::Phase>
+    where
+        X: Staged,
+        X::Phase: MayFollow<P>,
+    {
+        self.push(layer)
+    }
+
+    /// Adds a layer that does not know its phase, or one of ours at another place than its own, such as a limit
+    /// in front of authentication.
+    pub fn layer_at<At, X>(self, at: At, layer: X) -> Builder<Layers<X, L>, At>
+    where
+        At: Phase + MayFollow<P>,
+    {
+        let _ = at;
+        self.push(layer)
+    }
+
+    /// Adds a layer without any check of its place.
+    pub fn layer_unordered<X>(self, layer: X) -> Builder<Layers<X, L>, P> {
+        self.push(layer)
+    }
+
+    /// Renders every refusal and failure by this function; see [`RescueLayer::style`].
+    pub fn style(mut self, style: impl Fn(&Refusal, &Asked) -> Response<Body> + Send + Sync + 'static) -> Self {
+        self.rescue = self.rescue.style(style);
+        self
+    }
+
+    /// Counts what routing does in this meter.
+    pub fn meter(mut self, meter: &Meter) -> Self {
+        self.meter = meter.clone();
+        self
+    }
+
+    /// The first route; from here on only routes can be added.
+    pub fn route(
+        self,
+        rule: Rule,
+        make: impl FnOnce(RouteBuilder<Identity, phase::Choose>) -> Route,
+    ) -> Routes<L, NotFound> {
+        let Self { layers, rescue, meter, .. } = self;
+        Routes { layers, rescue, meter, routes: Vec::new(), fallback: NotFound }.route(rule, make)
+    }
+
+    fn push<X, Q>(self, layer: X) -> Builder<Layers<X, L>, Q> {
+        let Self { layers, rescue, meter, .. } = self;
+        Builder { layers: Layers::new(layer, layers), rescue, meter, phase: PhantomData }
+    }
+}
+
+/// A gateway in the making whose layers are complete: more routes, a fallback, and [`build`](Self::build).
+#[must_use = "a builder makes nothing until `build`"]
+pub struct Routes<L, F> {
+    layers: L,
+    rescue: RescueLayer,
+    meter: Meter,
+    routes: Vec<(Rule, Route)>,
+    fallback: F,
+}
+
+impl<L, F> Routes<L, F> {
+    /// Another route. The order of routes does not matter; [the most specific rule](crate::routing) serves.
+    pub fn route(
+        mut self,
+        rule: Rule,
+        make: impl FnOnce(RouteBuilder<Identity, phase::Choose>) -> Route,
+    ) -> Self {
+        self.routes.push((rule, make(RouteBuilder::new())));
+        self
+    }
+
+    /// The service for requests that no rule matches, instead of 404.
+    pub fn fallback<G>(self, fallback: G) -> Routes<L, G> {
+        let Self { layers, rescue, meter, routes, .. } = self;
+        Routes { layers, rescue, meter, routes, fallback }
+    }
+
+    /// Checks everything and makes the gateway. After this nothing can panic.
+    ///
+    /// # Errors
+    /// Every rule and every upstream that cannot be used, by name.
+    pub fn build(
+        self,
+    ) -> Result<Gateway<Rescue<Admitted<Canonical, L::Service>>>, BuildError>
+    where
+        L: Layer<Routing<F>>,
+    {
+        let mut problems = Vec::new();
+        let mut rules = Vec::new();
+        for (rule, route) in self.routes {
+            match route.stack {
+                Ok(stack) => rules.push((rule, stack)),
+                Err(error) => problems.push(format!("route `{rule}`: {error}")),
+            }
+        }
+        match RoutingLayer::new(rules) {
+            Ok(routing) if problems.is_empty() => {
+                let routes = self.layers.layer(routing.meter(&self.meter).layer(self.fallback));
+                Ok(Gateway::new(self.rescue.layer(CanonicalLayer.layer(routes))))
+            }
+            Ok(_) => Err(BuildError(problems)),
+            Err(errors) => {
+                problems.extend(errors.errors().iter().map(ToString::to_string));
+                Err(BuildError(problems))
+            }
+        }
+    }
+}
+
+impl<L, P: Phase> fmt::Debug for Builder<L, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("phase", &P::NAME).finish_non_exhaustive()
+    }
+}
+
+impl<L, F> fmt::Debug for Routes<L, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rules: Vec<&routing::Rule> = self.routes.iter().map(|(rule, _)| rule).collect();
+        f.debug_struct("Routes").field("rules", &rules).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,98 @@
+use std::{fmt, marker::PhantomData};
+
+use bytes::Bytes;
+use gateway_core::{
+    Body, BoxError,
+    client::Forward,
+    phase::{self, MayFollow, Phase, Staged},
+    upstream::Upstream,
+};
+use http::{Request, Response};
+use http_body::Body as HttpBody;
+use tower_layer::{Identity, Layer, Stack as Layers};
+use tower_service::Service;
+
+use crate::routing::Stack;
+
+/// The stack of one route in the making; it ends with [`upstream`](Self::upstream) or [`service`](Self::service).
+///
+/// It starts behind the phase [`Choose`](phase::Choose): a layer of phase `Arrive` belongs to the whole gateway.
+#[must_use = "a route needs an upstream or a service at its end"]
+pub struct RouteBuilder<L, P> {
+    layers: L,
+    phase: PhantomData<P>,
+}
+
+impl RouteBuilder<Identity, phase::Choose> {
+    pub(super) fn new() -> Self {
+        Self { layers: Identity::new(), phase: PhantomData }
+    }
+}
+
+impl<L, P> RouteBuilder<L, P> {
+    /// Adds a layer inside those already added, if its phase may follow theirs.
+    pub fn layer<X>(self, layer: X) -> RouteBuilder<Layers<X, L>, X::Phase>
+    where
+        X: Staged,
+        X::Phase: MayFollow<P>,
+    {
+        self.push(layer)
+    }
+
+    /// Adds a layer at a place of your choice; see [`Builder::layer_at`](super::Builder::layer_at).
+    pub fn layer_at<At, X>(self, at: At, layer: X) -> RouteBuilder<Layers<X, L>, At>
+    where
+        At: Phase + MayFollow<P>,
+    {
+        let _ = at;
+        self.push(layer)
+    }
+
+    /// Adds a layer without any check of its place.
+    pub fn layer_unordered<X>(self, layer: X) -> RouteBuilder<Layers<X, L>, P> {
+        self.push(layer)
+    }
+
+    /// Ends the route with an upstream. One that cannot be used is an error of `build`.
+    pub fn upstream<B>(self, upstream: Upstream) -> Route
+    where
+        L: Layer<Forward>,
+        L::Service: Service<Request<Body>, Response = Response<B>> + Clone + Send + Sync + 'static,
+        <L::Service as Service<Request<Body>>>::Error: Into<BoxError>,
+        <L::Service as Service<Request<Body>>>::Future: Send,
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let stack = upstream.build().map(|forward| Stack::new(self.layers.layer(forward)));
+        Route { stack: stack.map_err(|error| error.to_string()) }
+    }
+
+    /// Ends the route with any service.
+    pub fn service<S, B>(self, service: S) -> Route
+    where
+        L: Layer<S>,
+        L::Service: Service<Request<Body>, Response = Response<B>> + Clone + Send + Sync + 'static,
+        <L::Service as Service<Request<Body>>>::Error: Into<BoxError>,
+        <L::Service as Service<Request<Body>>>::Future: Send,
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        Route { stack: Ok(Stack::new(self.layers.layer(service))) }
+    }
+
+    fn push<X, Q>(self, layer: X) -> RouteBuilder<Layers<X, L>, Q> {
+        RouteBuilder { layers: Layers::new(layer, self.layers), phase: PhantomData }
+    }
+}
+
+impl<L, P: Phase> fmt::Debug for RouteBuilder<L, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RouteBuilder").field("phase", &P::NAME).finish_non_exhaustive()
+    }
+}
+
+/// A complete route.
+#[derive(Debug)]
+pub struct Route {
+    pub(super) stack: Result<Stack, String>,
+}

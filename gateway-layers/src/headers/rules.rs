@@ -1,0 +1,228 @@
+use std::fmt;
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+/// What to do with the headers of one direction.
+#[derive(Clone, Default)]
+pub struct Rules(Vec<(HeaderName, Action)>);
+
+#[derive(Clone)]
+enum Action {
+    Set(HeaderValue),
+    Add(HeaderValue),
+    Remove,
+    RenameTo(HeaderName),
+}
+
+impl Rules {
+    /// Nothing to do.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The header has this value and no other.
+    #[must_use]
+    pub fn set(self, name: HeaderName, value: HeaderValue) -> Self {
+        self.push(name, Action::Set(value))
+    }
+
+    /// The header has this value besides those that it has.
+    #[must_use]
+    pub fn add(self, name: HeaderName, value: HeaderValue) -> Self {
+        self.push(name, Action::Add(value))
+    }
+
+    /// The header is taken away, with all its values.
+    #[must_use]
+    pub fn remove(self, name: HeaderName) -> Self {
+        self.push(name, Action::Remove)
+    }
+
+    /// The header's values move to another name and replace those that it has.
+    #[must_use]
+    pub fn rename(self, from: HeaderName, to: HeaderName) -> Self {
+        self.push(from, Action::RenameTo(to))
+    }
+
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Does it, in the order in which the rules were given.
+    pub fn apply(&self, headers: &mut HeaderMap) {
+        for (name, action) in &self.0 {
+            match action {
+                Action::Set(value) => drop(headers.insert(name, value.clone())),
+                Action::Add(value) => drop(headers.append(name, value.clone())),
+                Action::Remove => drop(headers.remove(name)),
+                Action::RenameTo(to) => rename(headers, name, to),
+            }
+        }
+    }
+
+    /// Each rule in words, without values: they may be secret.
+    pub(super) fn words(&self) -> Vec<String> {
+        let word = |(name, action): &(HeaderName, Action)| format!("{} {name}", action.word());
+        self.0.iter().map(word).collect()
+    }
+
+    /// Whether every name has one action and may have it.
+    pub(super) fn check(&self) -> Result<(), HeaderRuleError> {
+        let error = |name: &HeaderName, reason| Err(HeaderRuleError { name: name.clone(), reason });
+        let mut seen: Vec<(&HeaderName, &str)> = Vec::new();
+        for (name, action) in &self.0 {
+            let renamed = match action {
+                Action::RenameTo(to) => Some((to, "rename to")),
+                _ => None,
+            };
+            for (name, word) in [(name, action.word())].into_iter().chain(renamed) {
+                if FRAMING.contains(name) {
+                    return error(name, "it frames the message or belongs to one hop; its owner is the gateway".to_owned());
+                }
+                if let Some((_, other)) = seen.iter().find(|(seen, _)| *seen == name) {
+                    return error(name, format!("it has two actions, {other} and {word}"));
+                }
+                seen.push((name, word));
+            }
+        }
+        Ok(())
+    }
+
+    fn push(mut self, name: HeaderName, action: Action) -> Self {
+        self.0.push((name, action));
+        self
+    }
+}
+
+impl Action {
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Set(_) => "set",
+            Self::Add(_) => "add",
+            Self::Remove => "remove",
+            Self::RenameTo(_) => "rename",
+        }
+    }
+}
+
+fn rename(headers: &mut HeaderMap, from: &HeaderName, to: &HeaderName) {
+    let header::Entry::Occupied(entry) = headers.entry(from) else { return };
+    let (_, values) = entry.remove_entry_mult();
+    let values: Vec<HeaderValue> = values.collect();
+    headers.remove(to);
+    for value in values {
+        headers.append(to, value);
+    }
+}
+
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.words()).finish()
+    }
+}
+
+/// A rule that cannot be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeaderRuleError {
+    name: HeaderName,
+    reason: String,
+}
+
+impl HeaderRuleError {
+    /// The header that the rule is about.
+    #[must_use]
+    pub fn name(&self) -> &HeaderName {
+        &self.name
+    }
+}
+
+impl fmt::Display for HeaderRuleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "header `{}`: {}", self.name, self.reason)
+    }
+}
+
+impl std::error::Error for HeaderRuleError {}
+
+const FRAMING: [HeaderName; 10] = [
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::HOST,
+    HeaderName::from_static("http2-settings"),
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn name(text: &str) -> HeaderName {
+        HeaderName::from_bytes(text.as_bytes()).unwrap()
+    }
+
+    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
+        lines.iter().map(|(key, value)| (name(key), value.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn does_what_each_rule_says() {
+        let value = HeaderValue::from_static;
+        let rules = Rules::new()
+            .set(name("a"), value("1"))
+            .add(name("b"), value("2"))
+            .remove(name("c"))
+            .rename(name("d"), name("e"));
+        rules.check().unwrap();
+        let mut found = headers(&[("a", "0"), ("b", "1"), ("c", "x"), ("e", "old")]);
+        found.append("d", value("3"));
+        found.append("d", value("4"));
+        rules.apply(&mut found);
+        let mut expected = headers(&[("a", "1"), ("b", "1")]);
+        expected.append("b", value("2"));
+        expected.append("e", value("3"));
+        expected.append("e", value("4"));
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn two_actions_for_one_header_and_framing_headers_are_refused() {
+        let value = HeaderValue::from_static("hush");
+        let twice = Rules::new().set(name("a"), value.clone()).remove(name("a"));
+        assert_eq!(twice.check().unwrap_err().to_string(), "header `a`: it has two actions, set and remove");
+        let onto = Rules::new().set(name("b"), value.clone()).rename(name("a"), name("b"));
+        assert_eq!(onto.check().unwrap_err().to_string(), "header `b`: it has two actions, set and rename to");
+        let framing = Rules::new().rename(name("a"), name("content-length"));
+        assert!(framing.check().unwrap_err().to_string().starts_with("header `content-length`: it frames"));
+        assert!(!format!("{:?}", Rules::new().set(name("a"), value)).contains("hush"));
+    }
+
+    proptest! {
+        #[test]
+        fn headers_without_a_rule_are_left_alone_and_rules_applied_twice_change_no_more(
+            present in prop::collection::btree_map("[a-f]", "[0-9]", 0..6),
+            removed in "[a-c]", set in "[d-f]",
+        ) {
+            let rules = Rules::new().remove(name(&removed)).set(name(&set), HeaderValue::from_static("x"));
+            let before: HeaderMap = present.iter().map(|(key, value)| (name(key), value.parse().unwrap())).collect();
+            let mut once = before.clone();
+            rules.apply(&mut once);
+            for (key, value) in &before {
+                if *key != removed.as_str() && *key != set.as_str() {
+                    prop_assert_eq!(once.get(key), Some(value));
+                }
+            }
+            let mut twice = once.clone();
+            rules.apply(&mut twice);
+            prop_assert_eq!(twice, once);
+        }
+    }
+}

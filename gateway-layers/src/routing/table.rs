@@ -1,0 +1,178 @@
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+};
+
+use gateway_core::facts::Route;
+use http::Method;
+
+use super::{
+    Rule,
+    pattern::{self, Host},
+    tree::{Candidate, Tree},
+};
+
+/// Compiled rules with a value each. Immutable, so that it can be swapped while requests are in flight.
+#[derive(Debug)]
+pub struct Table<T> {
+    entries: Vec<(Route, T)>,
+    /// The rules in words, for `explain`.
+    texts: Vec<String>,
+    exact: HashMap<String, Tree>,
+    below: HashMap<String, Tree>,
+    any: Tree,
+}
+
+/// What a table says to a request.
+#[derive(Debug)]
+pub enum Found<'a, T> {
+    /// This rule serves it.
+    Rule(&'a Route, &'a T),
+    /// There are rules for this host and path, for these methods.
+    MethodNotAllowed(Vec<Method>),
+    /// No rule is for this host and path.
+    Nothing,
+}
+
+impl<T> Table<T> {
+    /// Compiles rules.
+    ///
+    /// # Errors
+    /// Every rule that cannot be used: a pattern that is not valid or can never match, a name that is taken, a
+    /// rule that can never be told apart from another.
+    pub fn new(rules: impl IntoIterator<Item = (Rule, T)>) -> Result<Self, Vec<RuleError>> {
+        let mut table = Self {
+            entries: Vec::new(),
+            texts: Vec::new(),
+            exact: HashMap::new(),
+            below: HashMap::new(),
+            any: Tree::default(),
+        };
+        let mut errors = Vec::new();
+        let mut names = HashSet::new();
+        for (index, (rule, value)) in rules.into_iter().enumerate() {
+            let route = rule.route();
+            let mut error = |message| errors.push(RuleError { index, rule: route.name().to_owned(), message });
+            if !names.insert(route.name().to_owned()) {
+                error("another rule has the same name".to_owned());
+            }
+            match (pattern::host(rule.host.as_deref()), pattern::segments(&rule.path)) {
+                (Ok(host), Ok(path)) => {
+                    let candidate = Candidate { entry: index, methods: rule.methods.clone() };
+                    if let Err(twin) = table.tree(host).add(&path, candidate) {
+                        let twin = table.entries[twin].0.name();
+                        error(format!("it can never be told apart from the rule `{twin}`"));
+                    }
+                }
+                (host, path) => host.err().into_iter().chain(path.err()).for_each(error),
+            }
+            table.entries.push((route, value));
+            table.texts.push(rule.to_string());
+        }
+        if errors.is_empty() { Ok(table) } else { Err(errors) }
+    }
+
+    /// The rule for a canonical host (lower case, without port), path and method. Allocates only to say which
+    /// methods are allowed.
+    #[must_use]
+    pub fn find(&self, host: Option<&str>, path: &str, method: &Method) -> Found<'_, T> {
+        let mut allowed = Vec::new();
+        let mut serve = |candidates: &[Candidate]| {
+            let ranked = candidates.iter().filter_map(|candidate| Some((candidate.rank(method)?, candidate.entry)));
+            let best = ranked.min();
+            if best.is_none() {
+                allowed.extend(candidates.iter().flat_map(|candidate| candidate.methods.iter().cloned()));
+            }
+            best.map(|(_, entry)| entry)
+        };
+        if let Some(entry) = self.trees(host).find_map(|tree| tree.visit(path, &mut serve)) {
+            let (route, value) = &self.entries[entry];
+            return Found::Rule(route, value);
+        }
+        match allowed.is_empty() {
+            true => Found::Nothing,
+            false => Found::MethodNotAllowed(with_head(allowed)),
+        }
+    }
+
+    /// Every rule in words, and whether it serves this host and path with any method: for explanations.
+    pub(super) fn compared(&self, host: Option<&str>, path: &str) -> Vec<(&str, bool)> {
+        let mut hit = Vec::new();
+        let mut note = |candidates: &[Candidate]| -> Option<()> {
+            hit.extend(candidates.iter().map(|candidate| candidate.entry));
+            None
+        };
+        for tree in self.trees(host) {
+            tree.visit(path, &mut note);
+        }
+        self.texts.iter().enumerate().map(|(entry, text)| (text.as_str(), hit.contains(&entry))).collect()
+    }
+
+    /// All routes, in the order in which they were given.
+    pub fn routes(&self) -> impl Iterator<Item = (&Route, &T)> {
+        self.entries.iter().map(|(route, value)| (route, value))
+    }
+
+    /// The trees for a host, the most specific first.
+    fn trees<'a>(&'a self, host: Option<&'a str>) -> impl Iterator<Item = &'a Tree> {
+        let exact = host.filter(|_| !self.exact.is_empty()).and_then(|host| self.exact.get(host));
+        let parents = host.filter(|_| !self.below.is_empty()).into_iter().flat_map(parents);
+        let below = parents.filter_map(|parent| self.below.get(parent));
+        exact.into_iter().chain(below).chain([&self.any])
+    }
+
+    fn tree(&mut self, host: Host) -> &mut Tree {
+        match host {
+            Host::Any => &mut self.any,
+            Host::Exact(name) => self.exact.entry(name).or_default(),
+            Host::Below(name) => self.below.entry(name).or_default(),
+        }
+    }
+}
+
+/// `b.c` and `c` for `a.b.c`.
+fn parents(host: &str) -> impl Iterator<Item = &str> {
+    host.match_indices('.').map(move |(dot, _)| &host[dot + 1..])
+}
+
+fn with_head(mut methods: Vec<Method>) -> Vec<Method> {
+    if methods.contains(&Method::GET) {
+        methods.push(Method::HEAD);
+    }
+    methods.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+    methods.dedup();
+    methods
+}
+
+/// A rule that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RuleError {
+    index: usize,
+    rule: String,
+    message: String,
+}
+
+impl RuleError {
+    /// Which rule, counted from 0.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// What is wrong with it, without its name.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for RuleError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "rule `{}`: {}", self.rule, self.message)
+    }
+}
+
+impl std::error::Error for RuleError {}
+
+#[cfg(test)]
+mod tests;
