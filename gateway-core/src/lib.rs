@@ -40,6 +40,7 @@ pub mod meter;
 pub mod mode;
 pub mod oneshot;
 pub mod phase;
+pub mod random;
 pub mod refusal;
 pub mod rescue;
 

@@ -37,7 +37,7 @@ pub(crate) struct Section<'a> {
     path: String,
     place: String,
     asked: Vec<&'static str>,
-    missing: Vec<(&'static str, String)>,
+    missing: Vec<Missing>,
 }
 
 impl<'a> Section<'a> {
@@ -46,7 +46,8 @@ impl<'a> Section<'a> {
         match self.item(name) {
             Some(item) => item.value(),
             None => {
-                self.missing.push((name, format!("; expected {}", T::wanted())));
+                self.missing
+                    .push(Missing { names: vec![name], wanted: format!("; expected {}", T::wanted()) });
                 None
             }
         }
@@ -130,8 +131,14 @@ impl<'a> Section<'a> {
     /// Says that a key must be there which is read by [`section`](Self::section), [`list`](Self::list) and the
     /// like; [`required`](Self::required) says it by itself.
     pub(crate) fn demand(&mut self, name: &'static str) {
-        if self.item(name).is_none() {
-            self.missing.push((name, String::new()));
+        self.demand_one_of(&[name]);
+    }
+
+    /// Says that at least one of these keys must be there.
+    pub(crate) fn demand_one_of(&mut self, names: &[&'static str]) {
+        // Every name is looked up, so that it counts as asked for.
+        if names.iter().filter(|&&name| self.item(name).is_some()).count() == 0 {
+            self.missing.push(Missing { names: names.to_vec(), wanted: String::new() });
         }
     }
 
@@ -212,15 +219,21 @@ impl<'a> Section<'a> {
                 None => format!("unknown key `{key}`; {}", known(&self.asked)),
             };
             // One mistake is told once: the key is not missing, it is misspelt.
-            self.missing.retain(|&(name, _)| Some(name) != meant);
+            self.missing.retain(|missing| !missing.names.iter().any(|&name| Some(name) == meant));
             let problem = Problem::new(entry.key.place, self.path.as_str(), message);
             self.reader.problem(problem.suggest(meant.map(str::to_owned)));
         }
-        for (name, wanted) in &self.missing {
-            let message = format!("`{name}` is missing{wanted}");
+        for Missing { names, wanted } in &self.missing {
+            let message = format!("`{}` is missing{wanted}", names.join("` or `"));
             self.reader.problem(Problem::new(self.at, self.path.as_str(), message));
         }
     }
+}
+
+/// A key that must be there, or one of several, and is not.
+struct Missing {
+    names: Vec<&'static str>,
+    wanted: String,
 }
 
 /// What all sections of one reading share.

@@ -225,6 +225,8 @@ fn a_demanded_section_and_a_failed_key_that_are_not_there_are_told_at_the_sectio
     let told = read(Source { name: "a", text: "b: {c: {}}" }, env, &Context::default(), |section| {
         section.section("b", |inner| {
             inner.demand("routes");
+            inner.demand_one_of(&["path", "prefix"]);
+            inner.demand_one_of(&["c", "e"]);
             inner.fail("c", "is empty");
             inner.fail("d", "is needed with c");
             Some(inner.entries("c", |name, _| Some(name.to_owned())))
@@ -232,6 +234,7 @@ fn a_demanded_section_and_a_failed_key_that_are_not_there_are_told_at_the_sectio
     });
     assert_eq!(
         told.unwrap_err().to_string(),
-        "a:1:1: b.d: is needed with c\na:1:1: b: `routes` is missing\na:1:8: b.c: is empty"
+        "a:1:1: b.d: is needed with c\na:1:1: b: `routes` is missing\n\
+         a:1:1: b: `path` or `prefix` is missing\na:1:8: b.c: is empty"
     );
 }

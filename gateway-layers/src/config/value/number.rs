@@ -3,7 +3,7 @@ use std::{borrow::Cow, fmt::Display, num::NonZeroU32, str::FromStr};
 use super::{Value, Wrong};
 
 impl Value for bool {
-    const BARE: bool = true;
+    const BARE: Self = true;
 
     fn wanted() -> Cow<'static, str> {
         "true or false".into()
