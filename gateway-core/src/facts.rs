@@ -13,6 +13,8 @@
 //! | [`client_addr`](Facts::client_addr) | `client_addr` | keys, log, forwarding |
 //! | [`route`](Facts::route) | `routing` | keys, log, metrics |
 //! | [`deadline`](Facts::deadline) | `timeout`; only ever moves closer | everything that waits |
+//! | [`target`](Facts::target) | `canonical`, if it changed it | log |
+//! | [`doomed`](Facts::doomed) | `canonical`, in a gateway | routing, which answers with it |
 //! | [`endpoint`](Facts::endpoint) | the forwarder, once per try | log |
 
 use std::{
@@ -25,9 +27,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{Extensions, HeaderValue};
+use http::{Extensions, HeaderValue, Uri};
 
-use crate::Clock;
+use crate::{Clock, Refusal};
 
 /// What is known about one request. Cloning it shares it.
 #[derive(Clone)]
@@ -42,6 +44,8 @@ struct Inner {
     route: OnceLock<Route>,
     /// Nanoseconds after `arrived`; `NEVER` while nobody set one.
     deadline: AtomicU64,
+    target: OnceLock<Uri>,
+    doomed: OnceLock<Refusal>,
     endpoint: Mutex<Option<Arc<str>>>,
 }
 
@@ -57,6 +61,8 @@ impl Facts {
             client_addr: OnceLock::new(),
             route: OnceLock::new(),
             deadline: AtomicU64::new(NEVER),
+            target: OnceLock::new(),
+            doomed: OnceLock::new(),
             endpoint: Mutex::new(None),
         }))
     }
@@ -150,6 +156,29 @@ impl Facts {
         let nanos = u64::try_from(nanos).unwrap_or(NEVER - 1).min(NEVER - 1);
         let before = self.0.deadline.fetch_min(nanos, Ordering::Relaxed);
         self.0.arrived + Duration::from_nanos(nanos.min(before))
+    }
+
+    /// The canonical target, where it differs from the one that arrived.
+    #[must_use]
+    pub fn target(&self) -> Option<&Uri> {
+        self.0.target.get()
+    }
+
+    /// Written by `canonical`. A second call changes nothing.
+    pub fn set_target(&self, target: &Uri) {
+        self.0.target.get_or_init(|| target.clone());
+    }
+
+    /// The refusal that this request gets, whatever the layers in between think of it. So a request that is refused
+    /// at the edge still meets the log and the metrics.
+    #[must_use]
+    pub fn doomed(&self) -> Option<&Refusal> {
+        self.0.doomed.get()
+    }
+
+    /// Written by `canonical`. A second call changes nothing.
+    pub fn doom(&self, refusal: Refusal) {
+        self.0.doomed.get_or_init(|| refusal);
     }
 
     /// The endpoint of the last try.

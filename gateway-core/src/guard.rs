@@ -9,7 +9,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 
 /// How a body ended.
@@ -44,6 +44,21 @@ pub trait Guard {
 
     /// The body ended, after `data` was told of all bytes that passed.
     fn end(self, end: End);
+}
+
+/// A guard that may be absent.
+impl<G: Guard> Guard for Option<G> {
+    fn data(&mut self, bytes: usize) {
+        if let Some(guard) = self {
+            guard.data(bytes);
+        }
+    }
+
+    fn end(self, end: End) {
+        if let Some(guard) = self {
+            guard.end(end);
+        }
+    }
 }
 
 /// A permit that only has to be held until the body ends.
@@ -87,6 +102,13 @@ impl<B: Body, G: Guard> Guarded<B, G> {
     /// `guard` lives until `body` ends.
     pub fn new(body: B, guard: G) -> Self {
         Self { body, guard: Some(guard) }
+    }
+}
+
+/// A body that a layer outside made itself; nothing waits for its end.
+impl<B: Body + From<Bytes>, G: Guard> From<Bytes> for Guarded<B, G> {
+    fn from(bytes: Bytes) -> Self {
+        Self { body: bytes.into(), guard: None }
     }
 }
 

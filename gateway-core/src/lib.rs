@@ -9,7 +9,7 @@
 //! | how does a layer say no? | [`Refusal`], an answer with a typed code |
 //! | how does something fail? | [`UpstreamError`], turned into an answer once, by [`rescue`] |
 //! | look at the head, then pass or refuse | [`Admit`] |
-//! | what lives until the last byte? | [`guard`] |
+//! | what lives until the last byte? | [`guard`], [`watch`] |
 //! | who is counted together? | [`Key`] |
 //! | does this request match? | [`Matcher`] |
 //! | is a decision enforced? | [`Mode`] |
@@ -43,6 +43,7 @@ pub mod phase;
 pub mod random;
 pub mod refusal;
 pub mod rescue;
+pub mod watch;
 
 #[cfg(feature = "client")]
 pub mod client;

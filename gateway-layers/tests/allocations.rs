@@ -86,6 +86,6 @@ fn layers_that_write_nothing_allocate_nothing() {
     assert_eq!(allocations(MetricsLayer::new(&Meter::default()).layer(Leaf)), 0, "metrics");
     assert_eq!(allocations(TimeoutLayer::new(Duration::from_secs(5)).layer(Leaf)), 0, "timeout");
     assert_eq!(allocations(HeadersLayer::default().layer(Leaf)), 0, "headers without rules");
-    assert_eq!(allocations(gateway_core::canonical::CanonicalLayer.layer(Leaf)), 0, "canonical");
+    assert_eq!(allocations(gateway_core::canonical::CanonicalLayer::default().layer(Leaf)), 0, "canonical");
     assert_eq!(allocations(gateway_core::RescueLayer::default().layer(Leaf)), 0, "rescue");
 }

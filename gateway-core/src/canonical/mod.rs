@@ -10,7 +10,7 @@ mod path;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header, request::Parts};
 
-use crate::{Admit, Explanation, Refusal, Stamp, Verdict, admit::Admitted};
+use crate::{Admit, Admitted, Clock, Explanation, Facts, Refusal, Stamp, Verdict};
 
 pub use path::{PathError, canonical_path};
 
@@ -39,24 +39,41 @@ pub fn host(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// A layer of [`canonicalize`]. The builder puts it below rescue, above everything else.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct CanonicalLayer;
+#[derive(Clone, Debug, Default)]
+pub struct CanonicalLayer(Canonical);
+
+impl CanonicalLayer {
+    /// A layer that does not refuse by itself: it [dooms](Facts::doom) the request and passes it on, so that log and
+    /// metrics see it. Only for stacks that end in `routing`, which answers such requests.
+    #[must_use]
+    pub fn deferred() -> Self {
+        Self(Canonical { deferred: true, clock: Clock::default() })
+    }
+}
 
 impl<S> tower_layer::Layer<S> for CanonicalLayer {
     type Service = Admitted<Canonical, S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Admitted::new(std::sync::Arc::new(Canonical), inner)
+        Admitted::new(std::sync::Arc::new(self.0.clone()), inner)
     }
 }
 
 /// The rule of [`CanonicalLayer`].
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Canonical;
+#[derive(Clone, Debug, Default)]
+pub struct Canonical {
+    deferred: bool,
+    clock: Clock,
+}
 
 impl Admit for Canonical {
     fn admit(&self, head: &mut Parts, _: &mut Stamp) -> Result<(), Refusal> {
-        canonicalize(head)
+        let Err(refusal) = canonicalize(head) else { return Ok(()) };
+        if !self.deferred {
+            return Err(refusal);
+        }
+        Facts::of(&mut head.extensions, &self.clock).doom(refusal);
+        Ok(())
     }
 
     fn explain(&self, head: &Parts, say: &mut Vec<Explanation>) {
@@ -86,6 +103,9 @@ fn canonicalize_target(head: &mut Parts) -> Result<(), Refusal> {
         None => path.parse(),
     };
     head.uri = target.map_err(|_| bad("bad_target", "the request target is not valid"))?;
+    if let Some(facts) = Facts::get(&head.extensions) {
+        facts.set_target(&head.uri);
+    }
     Ok(())
 }
 

@@ -5,7 +5,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
-//! contract::check(CanonicalLayer).await;
+//! contract::check(CanonicalLayer::default()).await;
 //! # }
 //! ```
 //!

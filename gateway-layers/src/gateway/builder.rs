@@ -125,7 +125,7 @@ impl<L, F> Routes<L, F> {
         self,
     ) -> Result<Gateway<Rescue<Admitted<Canonical, L::Service>>>, BuildError>
     where
-        L: Layer<Routing<F>>,
+        L: Layer<Rescue<Routing<F>>>,
     {
         let mut problems = Vec::new();
         let mut rules = Vec::new();
@@ -137,8 +137,10 @@ impl<L, F> Routes<L, F> {
         }
         match RoutingLayer::new(rules) {
             Ok(routing) if problems.is_empty() => {
-                let routes = self.layers.layer(routing.meter(&self.meter).layer(self.fallback));
-                Ok(Gateway::new(self.rescue.layer(CanonicalLayer.layer(routes))))
+                let routes = routing.meter(&self.meter).layer(self.fallback);
+                // What fails behind here is an answer already when the log and the metrics see it.
+                let layers = self.layers.layer(RescueLayer::default().layer(routes));
+                Ok(Gateway::new(self.rescue.layer(CanonicalLayer::deferred().layer(layers))))
             }
             Ok(_) => Err(BuildError(problems)),
             Err(errors) => {

@@ -91,6 +91,13 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let RoutingLayer { table, counts, clock } = &self.routing;
+        if let Some(refusal) = Facts::get(request.extensions()).and_then(Facts::doomed) {
+            let refusal = refusal.clone();
+            counts.refused.increment();
+            let (head, _) = request.into_parts();
+            let response = refusal.into_response(&Asked::of(&head));
+            return RoutingFuture { kind: Kind::Refused { response: Some(response) } };
+        }
         let kind = match table.find(host(request.headers()), request.uri().path(), request.method()) {
             Found::Rule(route, stack) => {
                 counts.matched.increment();
@@ -243,6 +250,7 @@ struct Counts {
     matched: Counter,
     no_route: Counter,
     method_not_allowed: Counter,
+    refused: Counter,
 }
 
 impl Counts {
@@ -254,6 +262,7 @@ impl Counts {
             matched: counter("matched"),
             no_route: counter("no_route"),
             method_not_allowed: counter("method_not_allowed"),
+            refused: counter("refused"),
         }
     }
 }
