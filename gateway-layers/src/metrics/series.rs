@@ -17,8 +17,8 @@ pub(super) struct Series {
     known: RwLock<HashMap<Key, Known>>,
 }
 
-/// Everything that tells two series apart, as numbers: addresses of texts that live as long as the entry.
-type Key = (usize, usize, u16, usize);
+/// What tells two series apart: the method, the route's address, the status, the refusal's code.
+type Key = (&'static str, usize, u16, &'static str);
 
 #[derive(Debug)]
 struct Known {
@@ -41,7 +41,7 @@ impl Series {
         duration: Duration,
     ) {
         let method = known_method(method);
-        let key = (method.as_ptr().addr(), route.map_or(0, Route::address), status, code.as_ptr().addr());
+        let key = (method, route.map_or(0, Route::address), status, code);
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(series) = known.get(&key) {
             return series.histogram.record(duration);
@@ -65,7 +65,7 @@ impl Series {
     }
 }
 
-/// The method as a text that is always at the same address.
+/// One of few words, whatever a client invents.
 fn known_method(method: &Method) -> &'static str {
     const KNOWN: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
     KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("_OTHER")
