@@ -24,7 +24,23 @@
 //! to it (64 bytes for each value, and its text); [`Problems::MAX`] problems.
 //!
 //! A concern reads its part from a `Section` in its own `config.rs`.
+//!
+//! ```
+//! use gateway_layers::config::{self, Context, Source};
+//!
+//! let text = "listen: 127.0.0.1:0\nroutes:\n  - {prefix: /, upstream: '${UPSTREAM}'}\n";
+//! let source = Source { name: "gateway.yaml", text };
+//! let environment = |name: &str| (name == "UPSTREAM").then(|| "http://127.0.0.1:9000".to_owned());
+//! let declared = config::load(source, environment, &Context::default()).unwrap();
+//! assert_eq!(declared.routes(), ["/*  ->  http://127.0.0.1:9000"]);
+//!
+//! let source = Source { name: "gateway.yaml", text: "routes:\n  - {prefx: /, upstream: 9}" };
+//! let problems = config::load(source, |_| None, &Context::default()).unwrap_err();
+//! assert!(problems.to_string().starts_with("gateway.yaml:2:6: routes[0]: unknown key `prefx` (did you mean `prefix`?)"));
+//! ```
 
+mod declared;
+mod document;
 mod interpolate;
 mod item;
 mod key;
@@ -32,17 +48,20 @@ mod node;
 mod parse;
 mod problem;
 mod section;
+mod stack;
 mod suggest;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod upstream;
 mod value;
 
 use std::{cell::RefCell, sync::Arc};
 
 use gateway_core::{Clock, identity::Shelf, meter::Meter};
 
-pub(crate) use item::Item;
+pub use declared::{Declared, DeclaredGateway};
+pub use document::load;
 pub use problem::{Problem, Problems};
 pub(crate) use section::Section;
 pub(crate) use value::{ByteSize, Secret, Value, Words, Wrong};
@@ -61,13 +80,13 @@ pub struct Source<'a> {
 
 /// What layers share with each other and with the graph before.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Context {
+pub struct Context {
     /// Counts for all layers.
-    pub(crate) meter: Meter,
+    pub meter: Meter,
     /// Keeps the state of layers across graphs.
-    pub(crate) shelf: Arc<Shelf>,
+    pub shelf: Arc<Shelf>,
     /// Tells the time.
-    pub(crate) clock: Clock,
+    pub clock: Clock,
 }
 
 /// Reads a document with one function, or tells every problem in it. Variables come from `env`.

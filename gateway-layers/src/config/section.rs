@@ -134,6 +134,11 @@ impl<'a> Section<'a> {
         self.demand_one_of(&[name]);
     }
 
+    /// Whether the document has this key.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.entry(name).is_some()
+    }
+
     /// Says that at least one of these keys must be there.
     pub(crate) fn demand_one_of(&mut self, names: &[&'static str]) {
         // Every name is looked up, so that it counts as asked for.

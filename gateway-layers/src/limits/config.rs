@@ -19,7 +19,7 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<LimitsLayer> {
     let header_bytes = section.optional::<ByteSize>("header_bytes");
     let body = section.optional::<ByteSize>("body");
     let body_idle = section.optional::<Duration>("body_idle");
-    let mut layer = LimitsLayer::default();
+    let mut layer = default(section);
     if let Some(target) = target {
         layer = layer.target(target.saturated());
     }
@@ -35,6 +35,11 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<LimitsLayer> {
     if let Some(idle) = body_idle {
         layer = layer.body_idle(idle);
     }
+    Some(layer)
+}
+
+/// The limits of a document that says nothing about them.
+pub(crate) fn default(section: &Section<'_>) -> LimitsLayer {
     let context = section.context();
-    Some(layer.clock(context.clock.clone()).meter(&context.meter, section.place()))
+    LimitsLayer::default().clock(context.clock.clone()).meter(&context.meter, section.place())
 }

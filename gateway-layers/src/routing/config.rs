@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::Rule;
+use super::{Part, Rule, RuleError};
 use crate::config::Section;
 
 /// ```yaml
@@ -26,7 +26,7 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<Rule> {
             return None;
         }
         (None, None) => {
-            section.demand("prefix");
+            section.demand_one_of(&["path", "prefix"]);
             return None;
         }
     };
@@ -37,4 +37,17 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<Rule> {
         rule = rule.host(host);
     }
     Some(methods.into_iter().fold(rule, Rule::method))
+}
+
+/// Tells what is wrong with a rule at the key that says it.
+pub(crate) fn report(section: &mut Section<'_>, errors: &[RuleError]) {
+    for error in errors {
+        let key = match error.part() {
+            Part::Name => "name",
+            Part::Host => "host",
+            Part::Path if section.has("path") => "path",
+            Part::Path => "prefix",
+        };
+        section.fail(key, error.message());
+    }
 }

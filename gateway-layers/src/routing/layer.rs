@@ -38,8 +38,12 @@ impl RoutingLayer {
     /// # Errors
     /// Every rule that cannot be used, with its name and the reason.
     pub fn new(rules: impl IntoIterator<Item = (Rule, Stack)>) -> Result<Self, RulesError> {
-        let table = Table::new(rules).map_err(RulesError)?;
-        Ok(Self { table: Arc::new(table), counts: Counts::default(), clock: Clock::default() })
+        Ok(Self::of(Table::new(rules).map_err(RulesError)?))
+    }
+
+    /// A layer of a table whose rules are all right.
+    pub(crate) fn of(table: Table<Stack>) -> Self {
+        Self { table: Arc::new(table), counts: Counts::default(), clock: Clock::default() }
     }
 
     /// Counts lookups in this meter as `gateway_routing_total{outcome}`.

@@ -49,4 +49,6 @@ mod tree;
 pub use layer::{NotFound, Routing, RoutingFuture, RoutingLayer, RulesError};
 pub use rule::Rule;
 pub use stack::{Stack, StackFuture};
+#[cfg(feature = "config")]
+pub(crate) use table::Part;
 pub use table::{Found, RuleError, Table};

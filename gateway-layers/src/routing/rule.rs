@@ -67,7 +67,7 @@ impl Rule {
     }
 
     /// The route as logs and metrics know it.
-    pub(super) fn route(&self) -> Route {
+    pub(crate) fn route(&self) -> Route {
         let name = self.name.clone().unwrap_or_else(|| self.to_string());
         Route::new(name, self.pattern())
     }

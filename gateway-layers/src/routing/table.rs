@@ -18,6 +18,7 @@ pub struct Table<T> {
     entries: Vec<(Route, T)>,
     /// The rules in words, for `explain`.
     texts: Vec<String>,
+    names: HashSet<String>,
     exact: HashMap<String, Tree>,
     below: HashMap<String, Tree>,
     any: Tree,
@@ -41,35 +42,49 @@ impl<T> Table<T> {
     /// Every rule that cannot be used: a pattern that is not valid or can never match, a name that is taken, a
     /// rule that can never be told apart from another.
     pub fn new(rules: impl IntoIterator<Item = (Rule, T)>) -> Result<Self, Vec<RuleError>> {
-        let mut table = Self {
+        let mut table = Self::empty();
+        let errors: Vec<_> = rules.into_iter().flat_map(|(rule, value)| table.add(&rule, value)).collect();
+        if errors.is_empty() { Ok(table) } else { Err(errors) }
+    }
+
+    /// A table without rules.
+    pub(crate) fn empty() -> Self {
+        Self {
             entries: Vec::new(),
             texts: Vec::new(),
+            names: HashSet::new(),
             exact: HashMap::new(),
             below: HashMap::new(),
             any: Tree::default(),
-        };
-        let mut errors = Vec::new();
-        let mut names = HashSet::new();
-        for (index, (rule, value)) in rules.into_iter().enumerate() {
-            let route = rule.route();
-            let mut error = |message| errors.push(RuleError { index, rule: route.name().to_owned(), message });
-            if !names.insert(route.name().to_owned()) {
-                error("another rule has the same name".to_owned());
-            }
-            match (pattern::host(rule.host.as_deref()), pattern::segments(&rule.path)) {
-                (Ok(host), Ok(path)) => {
-                    let candidate = Candidate { entry: index, methods: rule.methods.clone() };
-                    if let Err(twin) = table.tree(host).add(&path, candidate) {
-                        let twin = table.entries[twin].0.name();
-                        error(format!("it can never be told apart from the rule `{twin}`"));
-                    }
-                }
-                (host, path) => host.err().into_iter().chain(path.err()).for_each(error),
-            }
-            table.entries.push((route, value));
-            table.texts.push(rule.to_string());
         }
-        if errors.is_empty() { Ok(table) } else { Err(errors) }
+    }
+
+    /// Adds a rule, and says what is wrong with it. A table with a wrong rule must not serve.
+    pub(crate) fn add(&mut self, rule: &Rule, value: T) -> Vec<RuleError> {
+        let (index, route) = (self.entries.len(), rule.route());
+        let mut errors = Vec::new();
+        let mut error = |part, message| {
+            errors.push(RuleError { index, rule: route.name().to_owned(), part, message });
+        };
+        if !self.names.insert(route.name().to_owned()) {
+            error(Part::Name, "another rule has the same name".to_owned());
+        }
+        match (pattern::host(rule.host.as_deref()), pattern::segments(&rule.path)) {
+            (Ok(host), Ok(path)) => {
+                let candidate = Candidate { entry: index, methods: rule.methods.clone() };
+                if let Err(twin) = self.tree(host).add(&path, candidate) {
+                    let twin = self.entries[twin].0.name();
+                    error(Part::Path, format!("it can never be told apart from the rule `{twin}`"));
+                }
+            }
+            (host, path) => {
+                host.err().into_iter().for_each(|message| error(Part::Host, message));
+                path.err().into_iter().for_each(|message| error(Part::Path, message));
+            }
+        }
+        self.entries.push((route, value));
+        self.texts.push(rule.to_string());
+        errors
     }
 
     /// The rule for a canonical host (lower case, without port), path and method. Allocates only to say which
@@ -149,7 +164,16 @@ fn with_head(mut methods: Vec<Method>) -> Vec<Method> {
 pub struct RuleError {
     index: usize,
     rule: String,
+    part: Part,
     message: String,
+}
+
+/// The part of a rule that is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Name,
+    Host,
+    Path,
 }
 
 impl RuleError {
@@ -157,6 +181,11 @@ impl RuleError {
     #[must_use]
     pub fn index(&self) -> usize {
         self.index
+    }
+
+    #[cfg(feature = "config")]
+    pub(crate) fn part(&self) -> Part {
+        self.part
     }
 
     /// What is wrong with it, without its name.

@@ -1,0 +1,85 @@
+//! What a declared gateway is made of: which concerns, and in which order.
+//!
+//! Concerns that only look at heads are one line in a list of rules; concerns that wrap the call or the body are a
+//! layer that is absent (`off`) where the document does not name it, so the types stay the same.
+
+use std::sync::Arc;
+
+use gateway_core::{Admit, admit::AdmitLayer, client::Forward};
+use tower_layer::Layer;
+
+use super::Section;
+use crate::{
+    access_log::{self, AccessLogLayer, Sink},
+    client_addr::{self, ClientAddrLayer},
+    headers::{self, HeadersLayer},
+    limits::{self, LimitsLayer},
+    metrics::{self, MetricsLayer},
+    rate_limit, request_id,
+    routing::Stack,
+    timeout,
+};
+
+/// Rules about heads, run from one slice.
+pub(super) type Rules = Arc<[Arc<dyn Admit>]>;
+
+/// What every request of a gateway meets.
+pub(super) struct Wide {
+    pub(super) access_log: AccessLogLayer,
+    pub(super) sink: Option<Sink>,
+    pub(super) metrics: MetricsLayer,
+    pub(super) metrics_path: Option<String>,
+    pub(super) rules: Rules,
+    pub(super) limits: LimitsLayer,
+}
+
+/// The concerns of a whole gateway. The client's address and limits are there even if nothing is said: keys and
+/// safe sizes should not depend on a line that somebody may forget.
+pub(super) fn wide(section: &mut Section<'_>) -> Wide {
+    let access_log = section.section("access_log", access_log::config::read);
+    let metrics = section.section("metrics", metrics::config::read);
+    let limits = section.section("limits", limits::config::read);
+    let client_addr = section.section("client_addr", client_addr::config::read).unwrap_or_default();
+    let request_id = section.section("request_id", request_id::config::read);
+    let rules = [
+        rule(Some(client_addr), ClientAddrLayer::into_rule),
+        rule(request_id, request_id::RequestIdLayer::into_rule),
+    ];
+    let (access_log, sink) = match access_log {
+        Some((layer, sink)) => (layer, Some(sink)),
+        None => (AccessLogLayer::off(), None),
+    };
+    let (metrics, metrics_path) = metrics.unwrap_or((MetricsLayer::off(), None));
+    let limits = limits.unwrap_or_else(|| limits::config::default(section));
+    Wide { access_log, sink, metrics, metrics_path, rules: rules.into_iter().flatten().collect(), limits }
+}
+
+/// What the requests of one route meet.
+pub(super) struct Route {
+    rules: Rules,
+    headers: HeadersLayer,
+    timeout: timeout::TimeoutLayer,
+}
+
+/// The concerns of one route.
+pub(super) fn route(section: &mut Section<'_>) -> Route {
+    let rules = [rule(
+        section.section("rate_limit", rate_limit::config::read),
+        rate_limit::RateLimitLayer::into_rule,
+    )];
+    let headers = section.section("headers", headers::config::read).unwrap_or_default();
+    let timeout = timeout::config::read(section);
+    Route { rules: rules.into_iter().flatten().collect(), headers, timeout }
+}
+
+impl Route {
+    /// The route's stack in front of its upstream.
+    pub(super) fn stack(self, forward: Forward) -> Stack {
+        let stack = self.headers.layer(self.timeout.layer(forward));
+        Stack::explained(AdmitLayer::from(self.rules).layer(stack))
+    }
+}
+
+fn rule<L, A: Admit + 'static>(layer: Option<L>, into_rule: impl FnOnce(L) -> A) -> Option<Arc<dyn Admit>> {
+    layer.map(|layer| Arc::new(into_rule(layer)) as _)
+}

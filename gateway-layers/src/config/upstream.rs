@@ -1,0 +1,62 @@
+//! The part of a route that says where it leads.
+
+use std::time::Duration;
+
+use gateway_core::{
+    client::Forward,
+    upstream::{HostPolicy, Upstream},
+};
+
+use super::{Section, Words};
+
+/// ```yaml
+/// upstream: http://10.0.0.1:8080                       # one endpoint
+/// upstream: [http://10.0.0.1:8080, http://10.0.0.2:8080]  # several, in turn
+/// upstream:
+///   endpoints: [http://10.0.0.1:8080]
+///   connect_timeout: 1s
+///   response_timeout: 30s
+///   body_idle_timeout: 60s
+///   idle_timeout: 30s
+///   max_idle: 64
+///   host: preserve                                     # preserve | upstream
+/// ```
+pub(super) fn read(route: &mut Section<'_>) -> Option<(Forward, String)> {
+    route.demand("upstream");
+    let upstream = route.either::<Vec<String>, _>("upstream", |urls| Some(Upstream::new(urls)), long)?;
+    let urls = upstream.endpoints().join(", ");
+    let forward = route.checked("upstream", upstream.build())?;
+    Some((forward, urls))
+}
+
+fn long(section: &mut Section<'_>) -> Option<Upstream> {
+    let endpoints = section.required::<Vec<String>>("endpoints");
+    let connect_timeout = section.optional::<Duration>("connect_timeout");
+    let response_timeout = section.optional::<Duration>("response_timeout");
+    let body_idle_timeout = section.optional::<Duration>("body_idle_timeout");
+    let idle_timeout = section.optional::<Duration>("idle_timeout");
+    let max_idle = section.optional::<usize>("max_idle");
+    let host = section.or("host", HostPolicy::Preserve);
+    let mut upstream = Upstream::new(endpoints?).host(host);
+    if let Some(timeout) = connect_timeout {
+        upstream = upstream.connect_timeout(timeout);
+    }
+    if let Some(timeout) = response_timeout {
+        upstream = upstream.response_timeout(timeout);
+    }
+    if let Some(timeout) = body_idle_timeout {
+        upstream = upstream.body_idle_timeout(timeout);
+    }
+    if let Some(timeout) = idle_timeout {
+        upstream = upstream.idle_timeout(timeout);
+    }
+    if let Some(connections) = max_idle {
+        upstream = upstream.max_idle(connections);
+    }
+    Some(upstream)
+}
+
+impl Words for HostPolicy {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("preserve", Self::Preserve), ("upstream", Self::Upstream)];
+}
