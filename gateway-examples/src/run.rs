@@ -5,7 +5,6 @@ use std::{
     io::{self, Write},
     path::Path,
     process::ExitCode,
-    sync::Arc,
     time::Duration,
 };
 
@@ -22,9 +21,9 @@ use crate::{demo, signals};
 pub(crate) fn demo() -> ExitCode {
     in_runtime(async {
         let services = demo::start_services().await.map_err(|error| format!("the demo services: {error}"))?;
-        let source = Source::new("gateway.yaml (embedded)", demo::DOCUMENT);
+        let source = Source { name: "gateway.yaml (embedded)", text: demo::DOCUMENT };
         let variable = |name: &str| env::var(name).ok().or_else(|| services.get(name).cloned());
-        let declared = config::load(&source, &variable, &Context::default()).map_err(Trouble::Document)?;
+        let declared = config::load(source, variable, &Context::default()).map_err(Trouble::Document)?;
         serve_declared(declared, true).await
     })
 }
@@ -104,8 +103,8 @@ fn start_log() {
 
 fn read(path: &Path) -> Result<Declared, Trouble> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let source = Source::new(path.display().to_string(), text);
-    config::load(&source, &|name: &str| env::var(name).ok(), &Context::default()).map_err(Trouble::Document)
+    let source = Source { name: &path.display().to_string(), text: &text };
+    config::load(source, |name| env::var(name).ok(), &Context::default()).map_err(Trouble::Document)
 }
 
 async fn serve_declared(declared: Declared, is_demo: bool) -> Result<(), Trouble> {
