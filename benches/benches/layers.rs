@@ -1,5 +1,5 @@
 //! What one request costs in each layer over a leaf that answers at once, beside what it replaces.
-#![expect(missing_docs, reason = "criterion's macros make public items")]
+#![expect(clippy::unwrap_used, reason = "a bench that cannot be set up ends")]
 
 use std::{hint::black_box, io, time::Duration};
 
@@ -33,7 +33,11 @@ fn layers(criterion: &mut Criterion) {
         ($name:literal, $service:expr) => {
             let mut service = $service;
             group.bench_function($name, |bencher| {
-                bencher.iter_batched(request, |request| call(black_box(&mut service), request), BatchSize::SmallInput);
+                bencher.iter_batched(
+                    request,
+                    |request| call(black_box(&mut service), request),
+                    BatchSize::SmallInput,
+                );
             });
         };
     }
@@ -47,7 +51,10 @@ fn layers(criterion: &mut Criterion) {
     bench!("metrics", MetricsLayer::new(&meter).layer(Leaf));
     bench!("limits", LimitsLayer::default().layer(Leaf));
     bench!("rate_limit", RateLimitLayer::new(Quota::per_second(1_000_000_000)).layer(Leaf));
-    bench!("rate_limit by header", RateLimitLayer::new(Quota::per_second(1_000_000_000)).by(api_key).layer(Leaf));
+    bench!(
+        "rate_limit by header",
+        RateLimitLayer::new(Quota::per_second(1_000_000_000)).by(api_key).layer(Leaf)
+    );
     bench!("headers, set both ways", HeadersLayer::new(set.clone(), set).unwrap().layer(Leaf));
     bench!("timeout", TimeoutLayer::new(Duration::from_secs(5)).layer(Leaf));
     for (name, rules) in [("routing, 100 rules", 100), ("routing, 10,000 rules", 10_000)] {
@@ -57,8 +64,19 @@ fn layers(criterion: &mut Criterion) {
             bencher.iter_batched(request, |request| call(&mut service, request), BatchSize::SmallInput);
         });
     }
-    bench!("tower-http request id", tower_http::request_id::SetRequestIdLayer::x_request_id(tower_http::request_id::MakeRequestUuid).layer(Leaf));
-    bench!("tower-http set header", tower_http::set_header::SetResponseHeaderLayer::overriding(HeaderName::from_static("x-a"), HeaderValue::from_static("1")).layer(Leaf));
+    bench!(
+        "tower-http request id",
+        tower_http::request_id::SetRequestIdLayer::x_request_id(tower_http::request_id::MakeRequestUuid)
+            .layer(Leaf)
+    );
+    bench!(
+        "tower-http set header",
+        tower_http::set_header::SetResponseHeaderLayer::overriding(
+            HeaderName::from_static("x-a"),
+            HeaderValue::from_static("1")
+        )
+        .layer(Leaf)
+    );
     bench!("tower timeout", tower::timeout::TimeoutLayer::new(Duration::from_secs(5)).layer(Leaf));
     bench!("tower concurrency limit", tower::limit::ConcurrencyLimitLayer::new(10).layer(Leaf));
     group.finish();

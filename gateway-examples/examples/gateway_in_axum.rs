@@ -6,11 +6,13 @@
 //! GET /users/7: 200 OK: user 7
 //! GET /nothing: 404 Not Found: no_route
 //! ```
+#![expect(clippy::print_stdout, reason = "a program to look at")]
 
 use axum::{Router, extract::Path, routing::get};
 use gateway_examples::get as ask;
 use gateway_layers::{
-    core::upstream::Upstream, gateway::Gateway, request_id::RequestIdLayer, routing::Rule, timeout::TimeoutLayer,
+    core::upstream::Upstream, gateway::Gateway, request_id::RequestIdLayer, routing::Rule,
+    timeout::TimeoutLayer,
 };
 use std::time::Duration;
 use tokio::net::TcpListener;

@@ -5,6 +5,7 @@
 //! 200 OK: hello from /greet
 //! 405 Method Not Allowed: allow GET, HEAD
 //! ```
+#![expect(clippy::print_stdout, reason = "a program to look at")]
 
 use std::convert::Infallible;
 

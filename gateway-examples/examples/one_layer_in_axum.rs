@@ -6,6 +6,7 @@
 //! 200 OK: hello
 //! 429 Too Many Requests: come back in 30 s
 //! ```
+#![expect(clippy::print_stdout, reason = "a program to look at")]
 
 use std::net::SocketAddr;
 

@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     path::Path,
     process::ExitCode,
     time::Duration,
@@ -94,8 +94,12 @@ fn complain(text: &str) {
 fn start_log() {
     let asked = env::var("GATEWAY_LOG").ok();
     let level = asked.as_deref().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr).with_target(false).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .with_target(false)
+        .finish();
     if tracing::subscriber::set_global_default(subscriber).is_err() {
         complain("gateway: the log was set up twice");
     }

@@ -1,4 +1,5 @@
 //! Every example program prints what its header says it prints.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     env, fs,

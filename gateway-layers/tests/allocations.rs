@@ -2,6 +2,7 @@
 //!
 //! Every service is driven over an inner service that is ready and answers at once, with facts that exist
 //! already, as they do behind our server.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{
     convert::Infallible,
@@ -14,12 +15,13 @@ use gateway_core::{Body, Clock, Facts, Key, meter::Meter};
 use gateway_layers::{
     access_log::{AccessLogLayer, Sink},
     client_addr::ClientAddrLayer,
+    gateway::Gateway,
     headers::HeadersLayer,
     limits::LimitsLayer,
     metrics::MetricsLayer,
     rate_limit::{Quota, RateLimitLayer},
     request_id::RequestIdLayer,
-    routing::{Rule, RoutingLayer},
+    routing::{NotFound, RoutingLayer, Rule, Stack},
     timeout::TimeoutLayer,
 };
 use http::{HeaderName, Request, Response};
@@ -79,7 +81,7 @@ fn request() -> Request<Body> {
 fn layers_that_write_nothing_allocate_nothing() {
     let api_key = Key::header(HeaderName::from_static("x-api-key"));
     let limit = RateLimitLayer::new(Quota::per_second(1_000_000));
-    assert_eq!(allocations(limit.clone().layer(Leaf)), 0, "rate_limit by address");
+    assert_eq!(allocations(limit.layer(Leaf)), 0, "rate_limit by address");
     assert_eq!(allocations(limit.by(api_key).layer(Leaf)), 0, "rate_limit by header");
     assert_eq!(allocations(ClientAddrLayer::default().layer(Leaf)), 0, "client_addr");
     assert_eq!(allocations(LimitsLayer::default().layer(Leaf)), 0, "limits");
@@ -88,4 +90,33 @@ fn layers_that_write_nothing_allocate_nothing() {
     assert_eq!(allocations(HeadersLayer::default().layer(Leaf)), 0, "headers without rules");
     assert_eq!(allocations(gateway_core::canonical::CanonicalLayer::default().layer(Leaf)), 0, "canonical");
     assert_eq!(allocations(gateway_core::RescueLayer::default().layer(Leaf)), 0, "rescue");
+}
+
+#[test]
+fn layers_that_write_state_what_they_allocate() {
+    assert_eq!(allocations(RequestIdLayer::default().layer(Leaf)), 2, "the id, the list for the answer");
+    let log = AccessLogLayer::new(Sink::writer(std::io::sink()));
+    assert_eq!(allocations(log.layer(Leaf)), 0, "access_log, once its buffers have grown");
+    let routing = RoutingLayer::new([(Rule::prefix("/orders"), Stack::new(Leaf))]).unwrap();
+    assert_eq!(allocations(routing.layer(NotFound)), 1, "routing: the boxed future of the route");
+}
+
+/// DESIGN's contract: at most two boxed futures per proxied request (route seam, leaf), and no boxed body where no
+/// layer wrapped one. The request has no body, the answer is empty; what is left is the seam, the id and the stamp.
+#[test]
+fn a_whole_gateway_allocates_what_its_layers_say() {
+    let gateway = Gateway::builder()
+        .layer(MetricsLayer::new(&Meter::default()))
+        .layer(ClientAddrLayer::default())
+        .layer(RequestIdLayer::default())
+        .layer(LimitsLayer::default())
+        .route(Rule::prefix("/orders"), |route| {
+            route
+                .layer(RateLimitLayer::new(Quota::per_second(1_000_000)))
+                .layer(TimeoutLayer::new(Duration::from_secs(5)))
+                .service(Leaf)
+        })
+        .build()
+        .unwrap();
+    assert_eq!(allocations(gateway), 3);
 }

@@ -93,7 +93,10 @@ async fn echo(request: Request<Body>) -> Response<Body> {
     }
     let mut headers: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for (name, value) in &head.headers {
-        headers.entry(name.as_str()).or_default().push(String::from_utf8_lossy(value.as_bytes()).into_owned());
+        headers
+            .entry(name.as_str())
+            .or_default()
+            .push(String::from_utf8_lossy(value.as_bytes()).into_owned());
     }
     answer(&json!({
         "method": head.method.as_str(),

@@ -22,7 +22,10 @@ fn a_taken_port_is_one_clear_line() {
 
 #[test]
 fn check_names_every_mistake_with_its_place() {
-    let file = temporary_file("bad.yaml", "listen: 127.0.0.1:0\nroutes:\n  - name: a\n    prefx: /\n    timeout: 5\n    upstream: nowhere\n");
+    let file = temporary_file(
+        "bad.yaml",
+        "listen: 127.0.0.1:0\nroutes:\n  - name: a\n    prefx: /\n    timeout: 5\n    upstream: nowhere\n",
+    );
     let mut command = command();
     command.arg("check").arg(&file);
     let (code, _, said) = run(command);
@@ -36,7 +39,8 @@ fn check_names_every_mistake_with_its_place() {
 #[test]
 fn check_accepts_every_small_config_and_the_demo() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files: Vec<_> = std::fs::read_dir(folder.join("configs")).unwrap().map(|file| file.unwrap().path()).collect();
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder.join("configs")).unwrap().map(|file| file.unwrap().path()).collect();
     files.push(folder.join("gateway.yaml"));
     for file in files {
         let mut command = command();

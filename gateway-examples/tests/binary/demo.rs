@@ -1,4 +1,9 @@
-use std::{fs, process::Stdio, thread, time::{Duration, Instant}};
+use std::{
+    fs,
+    process::Stdio,
+    thread,
+    time::{Duration, Instant},
+};
 
 use crate::common::{Gateway, command, get, raw, status, temporary_file};
 
@@ -67,5 +72,9 @@ fn the_demo_shows_what_it_promises() {
     assert!(refused.contains("allow: GET, HEAD"), "{refused}");
 
     let metrics = get("/metrics");
-    assert!(metrics.contains("gateway_decisions_total{layer=\"rate_limit\",place=\"orders\",verdict=\"refuse\"} 1"), "{metrics}");
+    assert!(
+        metrics
+            .contains("gateway_decisions_total{layer=\"rate_limit\",place=\"orders\",verdict=\"refuse\"} 1"),
+        "{metrics}"
+    );
 }

@@ -1,7 +1,9 @@
 //! The binary between real programs: nginx and Python as upstreams, curl and wrk as clients.
 #![cfg(feature = "real")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_methods, reason = "these tests watch other processes by the real clock")]
 
+#[expect(dead_code, unreachable_pub, reason = "shared with the tests of the binary")]
 #[path = "../common/mod.rs"]
 mod common;
 

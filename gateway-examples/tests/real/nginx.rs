@@ -1,4 +1,7 @@
-use std::{fs, time::{Duration, Instant}};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use crate::{
     common::{Gateway, get, status, temporary_file},
@@ -39,7 +42,9 @@ fn curl_reaches_nginx_and_every_refusal_says_why() {
     let http2 = curl(&["--include", "--http2-prior-knowledge", &url("/page.txt")]);
     assert!(http2.starts_with("HTTP/2 200"), "{http2}");
 
-    let code = |arguments: &[&str]| curl(&[&["--output", "/dev/null", "--write-out", "%{http_code}"], arguments].concat());
+    let code = |arguments: &[&str]| {
+        curl(&[&["--output", "/dev/null", "--write-out", "%{http_code}"], arguments].concat())
+    };
     assert_eq!(code(&[&url("/missing")]), "404", "nginx's own answer");
     assert_eq!(code(&["--request", "PURGE", &url("/page.txt")]), "405");
     assert_eq!(code(&[&url(&format!("/{}", "x".repeat(3000)))]), "414");

@@ -11,15 +11,15 @@ use std::{
 use crate::common::temporary_file;
 
 /// An upstream process; it is ended when the value is dropped.
-pub struct Party {
+pub(crate) struct Party {
     child: Child,
     /// The port of 127.0.0.1 that it serves.
-    pub port: u16,
+    pub(crate) port: u16,
 }
 
 impl Party {
     /// nginx with a folder of files, in the foreground, as one process.
-    pub fn nginx(files: &Path, port: u16) -> Self {
+    pub(crate) fn nginx(files: &Path, port: u16) -> Self {
         let folder = temporary_file("nginx.conf", "").parent().unwrap().to_owned();
         let scratch = folder.display();
         let config = format!(
@@ -41,7 +41,7 @@ impl Party {
     }
 
     /// A Python program that serves the port in its first argument.
-    pub fn python(program: &str, port: u16) -> Self {
+    pub(crate) fn python(program: &str, port: u16) -> Self {
         let file = temporary_file("server.py", program);
         let mut command = Command::new("python3");
         command.arg(file).arg(port.to_string());
@@ -50,7 +50,8 @@ impl Party {
 
     fn start(mut command: Command, port: u16) -> Self {
         let name = command.get_program().to_string_lossy().into_owned();
-        let mut child = command.stdout(Stdio::null()).spawn().unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut child =
+            command.stdout(Stdio::null()).spawn().unwrap_or_else(|error| panic!("{name}: {error}"));
         let start = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             if let Some(status) = child.try_wait().unwrap() {
@@ -63,7 +64,7 @@ impl Party {
     }
 
     /// Its URL.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 }
@@ -76,25 +77,26 @@ impl Drop for Party {
 }
 
 /// A port that was free a moment ago.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Runs a client program and returns what it printed; it must succeed.
-pub fn client(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output().unwrap_or_else(|error| panic!("{program}: {error}"));
+pub(crate) fn client(program: &str, arguments: &[&str]) -> String {
+    let output =
+        Command::new(program).args(arguments).output().unwrap_or_else(|error| panic!("{program}: {error}"));
     let (out, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{program} {arguments:?}: {}\n{out}{said}", output.status);
     out.into_owned()
 }
 
 /// curl, silently, with these arguments.
-pub fn curl(arguments: &[&str]) -> String {
+pub(crate) fn curl(arguments: &[&str]) -> String {
     client("curl", &[&["--silent", "--show-error", "--max-time", "60"], arguments].concat())
 }
 
 /// A folder with a file `name` of so many bytes, each run of them different.
-pub fn folder_with(name: &str, bytes: usize) -> PathBuf {
+pub(crate) fn folder_with(name: &str, bytes: usize) -> PathBuf {
     let file = temporary_file(name, "");
     let mut content = Vec::with_capacity(bytes);
     let mut state = 0x9e37_79b9_u32;
@@ -108,7 +110,7 @@ pub fn folder_with(name: &str, bytes: usize) -> PathBuf {
 }
 
 /// The largest resident size that a process had, in KiB.
-pub fn peak_kib(process: u32) -> u64 {
+pub(crate) fn peak_kib(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()

@@ -1,4 +1,9 @@
-use std::{fs, io::{BufRead, BufReader}, process::{Command, Stdio}, time::Instant};
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+    time::Instant,
+};
 
 use crate::{
     common::Gateway,
@@ -76,7 +81,8 @@ fn a_large_upload_arrives_whole_in_constant_memory_with_and_without_a_length() {
     let before = peak_kib(gateway.id());
     let data = format!("@{}", file.display());
     for coding in ["content-length: 134217728", "transfer-encoding: chunked"] {
-        let answer = curl(&["--request", "POST", "--header", coding, "--upload-file", &data[1..], &gateway.url]);
+        let answer =
+            curl(&["--request", "POST", "--header", coding, "--upload-file", &data[1..], &gateway.url]);
         assert!(answer.contains(&digest), "{coding}: {answer}");
     }
     let grown = peak_kib(gateway.id()) - before;
@@ -89,8 +95,17 @@ fn a_large_upload_arrives_whole_in_constant_memory_with_and_without_a_length() {
 fn the_upstream_sees_the_true_client_and_no_invention() {
     let (_python, gateway) = setting();
     let answer = curl(&[
-        "--header", "x-forwarded-for: 6.6.6.6", "--header", "x-request-id: mine", "--header", "connection: x-secret",
-        "--header", "x-secret: 1", "--data", "x", &gateway.url,
+        "--header",
+        "x-forwarded-for: 6.6.6.6",
+        "--header",
+        "x-request-id: mine",
+        "--header",
+        "connection: x-secret",
+        "--header",
+        "x-secret: 1",
+        "--data",
+        "x",
+        &gateway.url,
     ]);
     let answer = answer.to_lowercase();
     assert!(answer.contains("\"x-forwarded-for\": \"127.0.0.1\""), "{answer}");

@@ -18,7 +18,9 @@ pub(super) fn concerns() -> Vec<String> {
 pub(super) fn page(concern: &str) -> Option<String> {
     let heading = format!("# `{concern}`");
     let pages = files_below("docs/concerns", "md");
-    let page = pages.iter().find(|page| read(page).lines().any(|line| line.trim_start_matches('#').trim() == &heading[2..]))?;
+    let page = pages
+        .iter()
+        .find(|page| read(page).lines().any(|line| line.trim_start_matches('#').trim() == &heading[2..]))?;
     Some(page.display().to_string())
 }
 
@@ -41,7 +43,10 @@ fn every_concern_is_complete() {
         let sources = files_below(&format!("gateway-layers/src/{concern}"), "rs");
         let source: String = sources.iter().map(read).collect();
         demand(source.contains("contract::check"), "has no contract test");
-        demand(source.contains("proptest!") || source.contains("// No property:"), "has no property test and no word why");
+        demand(
+            source.contains("proptest!") || source.contains("// No property:"),
+            "has no property test and no word why",
+        );
         demand(page(&concern).is_some(), "has no page in docs/concerns");
         demand(
             examples.contains(&format!("{concern}::")),
@@ -51,7 +56,10 @@ fn every_concern_is_complete() {
             root().join(Path::new("gateway-examples/configs").join(format!("{concern}.yaml"))).exists(),
             "has no file in gateway-examples/configs",
         );
-        demand(allocations.contains(&format!("{concern}::")), "is not in gateway-layers/tests/allocations.rs");
+        demand(
+            allocations.contains(&format!("{concern}::")),
+            "is not in gateway-layers/tests/allocations.rs",
+        );
         demand(bench.contains(&format!("{concern}::")), "is not in benches/benches/layers.rs");
     }
     assert_none(&problems);

@@ -29,7 +29,9 @@ fn no_locked_crate_is_below_a_floor_or_banned() {
     for rule in rules {
         count += 1;
         let (name, floor) = rule.split_once(":<").map_or((rule, None), |(name, floor)| (name, Some(floor)));
-        for block in lock.split("[[package]]").filter(|block| block.contains(&format!("\nname = \"{name}\"\n"))) {
+        for block in
+            lock.split("[[package]]").filter(|block| block.contains(&format!("\nname = \"{name}\"\n")))
+        {
             let version = block.split("version = \"").nth(1).unwrap().split('"').next().unwrap();
             if floor.is_none_or(|floor| parse(version) < parse(floor)) {
                 problems.push(format!("{name} {version} is locked, but .cargo/deny.toml says {rule}"));
@@ -43,9 +45,20 @@ fn no_locked_crate_is_below_a_floor_or_banned() {
 #[test]
 fn one_layer_brings_few_crates() {
     let output = cargo(&[
-        "tree", "--locked", "--package", "gateway-layers", "--no-default-features", "--features",
-        "gateway,server,access_log,client_addr,headers,limits,metrics,rate_limit,request_id,timeout", "--edges", "normal",
-        "--prefix", "none", "--no-dedupe", "--format", "{p}",
+        "tree",
+        "--locked",
+        "--package",
+        "gateway-layers",
+        "--no-default-features",
+        "--features",
+        "gateway,server,access_log,client_addr,headers,limits,metrics,rate_limit,request_id,timeout",
+        "--edges",
+        "normal",
+        "--prefix",
+        "none",
+        "--no-dedupe",
+        "--format",
+        "{p}",
     ]);
     let mut crates: Vec<&str> = output.lines().filter_map(|line| line.split(' ').next()).collect();
     crates.sort_unstable();

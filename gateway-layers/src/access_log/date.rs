@@ -52,7 +52,10 @@ mod tests {
 
     fn text(seconds: u64, millis: u64) -> String {
         let mut out = Vec::new();
-        write(&mut out, SystemTime::UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_millis(millis));
+        write(
+            &mut out,
+            SystemTime::UNIX_EPOCH + Duration::from_secs(seconds) + Duration::from_millis(millis),
+        );
         String::from_utf8(out).unwrap()
     }
 

@@ -124,7 +124,8 @@ mod tests {
                 Ok::<_, Infallible>(refusal.into_response::<Body>(&Asked::of(&head)))
             }
         });
-        let request = Request::post("/orders/7?token=hush").header("host", "a.test").header("content-length", "9");
+        let request =
+            Request::post("/orders/7?token=hush").header("host", "a.test").header("content-length", "9");
         let service = AccessLogLayer::new(sink.clone()).clock(clock).layer(refusing);
         let answer = service.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         let bytes = Body::collect_limited(answer.into_body(), 1_000).await.unwrap().len();

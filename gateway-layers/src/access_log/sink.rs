@@ -84,7 +84,8 @@ impl Sink {
         let shared =
             Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), capacity: Self::CAPACITY });
         let writing = Arc::clone(&shared);
-        let started = thread::Builder::new().name("access-log".to_owned()).spawn(move || writer::run(&writing, open));
+        let started =
+            thread::Builder::new().name("access-log".to_owned()).spawn(move || writer::run(&writing, open));
         if let Err(error) = started {
             tracing::error!(target: "gateway", %error, "the access log has no thread; its lines are dropped");
             shared.state().is_closed = true;

@@ -114,7 +114,9 @@ impl Admit for Resolver {
 
     fn explain(&self, head: &Parts, say: &mut Vec<Explanation>) {
         say.push(match self.peer(head) {
-            None => Explanation::new(NAME, Verdict::Skip, "the peer is not known, so there is no client address"),
+            None => {
+                Explanation::new(NAME, Verdict::Skip, "the peer is not known, so there is no client address")
+            }
             Some(peer) if self.trusts(peer) => {
                 let client = walk::client(peer.ip(), &head.headers, self.header, &self.trusted);
                 Explanation::new(NAME, Verdict::Pass, format!("{client}, as the trusted peer {peer} says"))
@@ -126,7 +128,10 @@ impl Admit for Resolver {
 
 impl fmt::Debug for Resolver {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Resolver").field("trusted", &self.trusted).field("header", &self.header).finish_non_exhaustive()
+        f.debug_struct("Resolver")
+            .field("trusted", &self.trusted)
+            .field("header", &self.header)
+            .finish_non_exhaustive()
     }
 }
 
@@ -158,7 +163,8 @@ mod tests {
 
     #[test]
     fn without_a_peer_nothing_is_believed_and_nothing_breaks() {
-        let mut head = Request::get("/").header("x-forwarded-for", "6.6.6.6").body(()).unwrap().into_parts().0;
+        let mut head =
+            Request::get("/").header("x-forwarded-for", "6.6.6.6").body(()).unwrap().into_parts().0;
         let rule = ClientAddrLayer::new(["0.0.0.0/0".parse().unwrap()]).into_rule();
         rule.admit(&mut head, &mut Stamp::default()).unwrap();
         assert!(Facts::get(&head.extensions).is_none());

@@ -43,7 +43,8 @@ impl FromStr for Network {
         let canonical = address.to_canonical();
         // `::ffff:10.0.0.0/104` is `10.0.0.0/8`.
         let mapped = bits - if canonical.is_ipv4() { 32 } else { 128 };
-        let prefix = prefix.checked_sub(mapped).filter(|&prefix| prefix <= bits - mapped).ok_or_else(wrong)?;
+        let prefix =
+            prefix.checked_sub(mapped).filter(|&prefix| prefix <= bits - mapped).ok_or_else(wrong)?;
         Ok(Self { address: canonical, prefix })
     }
 }

@@ -30,7 +30,8 @@ impl ForwardedHeader {
             Self::XForwardedFor => address(element),
             Self::Forwarded => {
                 let pairs = element.split(';').filter_map(|pair| pair.split_once('='));
-                let (_, node) = pairs.into_iter().find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
+                let (_, node) =
+                    pairs.into_iter().find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
                 address(node)
             }
         }

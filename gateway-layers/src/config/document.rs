@@ -61,5 +61,4 @@ fn route(section: &mut Section<'_>, table: &mut Table<Stack>, lines: &mut Vec<St
 }
 
 /// Only this machine: what the world may reach is a decision.
-const DEFAULT_LISTEN: SocketAddr =
-    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);
+const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);

@@ -64,7 +64,9 @@ pub use declared::{Declared, DeclaredGateway};
 pub use document::load;
 pub use problem::{Problem, Problems};
 pub(crate) use section::Section;
-pub(crate) use value::{ByteSize, Secret, Value, Words, Wrong};
+#[cfg(test)]
+pub(crate) use value::Secret;
+pub(crate) use value::{ByteSize, Value, Words, Wrong};
 
 use node::Budget;
 use section::Reader;

@@ -1,9 +1,9 @@
 use std::{fmt, marker::PhantomData};
 
 use gateway_core::{
-    Body, RescueLayer, Refusal,
-    canonical::{Canonical, CanonicalLayer},
+    Body, Refusal, RescueLayer,
     admit::Admitted,
+    canonical::{Canonical, CanonicalLayer},
     meter::Meter,
     phase::{self, MayFollow, Phase, Staged},
     refusal::Asked,
@@ -49,11 +49,10 @@ impl<L, P> Builder<L, P> {
 
     /// Adds a layer that does not know its phase, or one of ours at another place than its own, such as a limit
     /// in front of authentication.
-    pub fn layer_at<At, X>(self, at: At, layer: X) -> Builder<Layers<X, L>, At>
+    pub fn layer_at<At, X>(self, _: At, layer: X) -> Builder<Layers<X, L>, At>
     where
         At: Phase + MayFollow<P>,
     {
-        let _ = at;
         self.push(layer)
     }
 
@@ -63,7 +62,10 @@ impl<L, P> Builder<L, P> {
     }
 
     /// Renders every refusal and failure by this function; see [`RescueLayer::style`].
-    pub fn style(mut self, style: impl Fn(&Refusal, &Asked) -> Response<Body> + Send + Sync + 'static) -> Self {
+    pub fn style(
+        mut self,
+        style: impl Fn(&Refusal, &Asked) -> Response<Body> + Send + Sync + 'static,
+    ) -> Self {
         self.rescue = self.rescue.style(style);
         self
     }
@@ -121,9 +123,7 @@ impl<L, F> Routes<L, F> {
     ///
     /// # Errors
     /// Every rule and every upstream that cannot be used, by name.
-    pub fn build(
-        self,
-    ) -> Result<Gateway<Rescue<Admitted<Canonical, L::Service>>>, BuildError>
+    pub fn build(self) -> Result<Gateway<Rescue<Admitted<Canonical, L::Service>>>, BuildError>
     where
         L: Layer<Rescue<Routing<F>>>,
     {

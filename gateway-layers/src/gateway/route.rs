@@ -40,11 +40,10 @@ impl<L, P> RouteBuilder<L, P> {
     }
 
     /// Adds a layer at a place of your choice; see [`Builder::layer_at`](super::Builder::layer_at).
-    pub fn layer_at<At, X>(self, at: At, layer: X) -> RouteBuilder<Layers<X, L>, At>
+    pub fn layer_at<At, X>(self, _: At, layer: X) -> RouteBuilder<Layers<X, L>, At>
     where
         At: Phase + MayFollow<P>,
     {
-        let _ = at;
         self.push(layer)
     }
 

@@ -80,7 +80,10 @@ impl Rules {
             };
             for (name, word) in [(name, action.word())].into_iter().chain(renamed) {
                 if FRAMING.contains(name) {
-                    return error(name, "it frames the message or belongs to one hop; its owner is the gateway".to_owned());
+                    return error(
+                        name,
+                        "it frames the message or belongs to one hop; its owner is the gateway".to_owned(),
+                    );
                 }
                 if let Some((_, other)) = seen.iter().find(|(seen, _)| *seen == name) {
                     return error(name, format!("it has two actions, {other} and {word}"));
@@ -199,7 +202,10 @@ mod tests {
         let twice = Rules::new().set(name("a"), value.clone()).remove(name("a"));
         assert_eq!(twice.check().unwrap_err().to_string(), "header `a`: it has two actions, set and remove");
         let onto = Rules::new().set(name("b"), value.clone()).rename(name("a"), name("b"));
-        assert_eq!(onto.check().unwrap_err().to_string(), "header `b`: it has two actions, set and rename to");
+        assert_eq!(
+            onto.check().unwrap_err().to_string(),
+            "header `b`: it has two actions, set and rename to"
+        );
         let framing = Rules::new().rename(name("a"), name("content-length"));
         assert!(framing.check().unwrap_err().to_string().starts_with("header `content-length`: it frames"));
         assert!(!format!("{:?}", Rules::new().set(name("a"), value)).contains("hush"));

@@ -87,7 +87,11 @@ impl<S: Explain> Explain for Headers<S> {
             Some(directions) => {
                 let request = directions.request.words().join(", ");
                 let response = directions.response.words().join(", ");
-                Explanation::new("headers", Verdict::Pass, format!("request: {request}; response: {response}"))
+                Explanation::new(
+                    "headers",
+                    Verdict::Pass,
+                    format!("request: {request}; response: {response}"),
+                )
             }
         });
         self.inner.explain(head, say);

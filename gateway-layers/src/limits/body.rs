@@ -85,7 +85,10 @@ where
 
 impl<B> fmt::Debug for LimitedBody<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LimitedBody").field("max", &self.max).field("left", &self.left).finish_non_exhaustive()
+        f.debug_struct("LimitedBody")
+            .field("max", &self.max)
+            .field("left", &self.left)
+            .finish_non_exhaustive()
     }
 }
 
@@ -96,11 +99,7 @@ fn silent(idle: Duration) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use gateway_core::{
-        body::CollectError,
-        error::refusal_for,
-        testing::channel,
-    };
+    use gateway_core::{body::CollectError, error::refusal_for, testing::channel};
 
     use super::*;
 

@@ -1,7 +1,4 @@
-use gateway_core::{
-    Admit, Explanation, Refusal, Stamp, Verdict,
-    meter::Decisions,
-};
+use gateway_core::{Admit, Explanation, Refusal, Stamp, Verdict, meter::Decisions};
 use http::{StatusCode, header::CONTENT_LENGTH, request::Parts};
 
 /// The rule about heads.
@@ -40,12 +37,14 @@ impl Sizes {
             return Err(too_large(format!("the request has more than {} header fields", self.header_count)));
         }
         if self.header_bytes < usize::MAX {
-            let bytes: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+            let bytes: usize =
+                head.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
             if bytes > self.header_bytes {
                 return Err(too_large(format!("the header is longer than {} bytes", self.header_bytes)));
             }
         }
-        let length = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        let length =
+            head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         if length.is_some_and(|length| length > self.body) {
             return Err(body_too_large(self.body));
         }

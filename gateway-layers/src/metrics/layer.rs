@@ -214,6 +214,8 @@ mod tests {
         let text = meter.render();
         assert!(text.contains("http_server_active_requests 0\n"), "{text}");
         assert!(text.contains("http_server_aborted_requests_total 1\n"), "{text}");
-        assert!(text.contains("_count{http_request_method=\"_OTHER\",http_route=\"none\",http_response_status_code=\"0\""));
+        assert!(text.contains(
+            "_count{http_request_method=\"_OTHER\",http_route=\"none\",http_response_status_code=\"0\""
+        ));
     }
 }

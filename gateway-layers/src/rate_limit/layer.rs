@@ -170,7 +170,10 @@ impl Admit for Limiter {
                 format!("{} by {}: {} left after this one", self.quota, self.key, decision.remaining)
             }
             Some(decision) => {
-                format!("{} by {}: the next token is there in {:?}", self.quota, self.key, decision.retry_after)
+                format!(
+                    "{} by {}: the next token is there in {:?}",
+                    self.quota, self.key, decision.retry_after
+                )
             }
             None if self.mode == Mode::Off => "mode is off".to_owned(),
             None => format!("the request has no {}", self.key),

@@ -217,7 +217,8 @@ impl<B> Service<Request<B>> for NotFound {
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (head, _) = request.into_parts();
-        let refusal = Refusal::new(StatusCode::NOT_FOUND, "no_route", "nothing is served at this host and path");
+        let refusal =
+            Refusal::new(StatusCode::NOT_FOUND, "no_route", "nothing is served at this host and path");
         std::future::ready(Ok(refusal.into_response(&Asked::of(&head))))
     }
 }
@@ -260,7 +261,11 @@ struct Counts {
 impl Counts {
     fn new(meter: &Meter) -> Self {
         let counter = |outcome: &str| {
-            meter.counter("gateway_routing_total", "Requests by the outcome of routing.", &[("outcome", outcome)])
+            meter.counter(
+                "gateway_routing_total",
+                "Requests by the outcome of routing.",
+                &[("outcome", outcome)],
+            )
         };
         Self {
             matched: counter("matched"),
@@ -274,8 +279,12 @@ impl Counts {
 fn method_not_allowed(methods: &[Method]) -> Refusal {
     let list = methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
     let allow = HeaderValue::try_from(list).expect("a list of methods is a header value");
-    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path is not served with this method")
-        .header(ALLOW, allow)
+    Refusal::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "this path is not served with this method",
+    )
+    .header(ALLOW, allow)
 }
 
 const NAME: &str = "routing";

@@ -24,7 +24,8 @@ pub(super) fn host(pattern: Option<&str>) -> Result<Host, String> {
     let is_name = !name.is_empty()
         && !name.ends_with('.')
         && name.split('.').all(|label| {
-            !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+            !label.is_empty()
+                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
         });
     if !is_name && (is_wildcard || !is_literal) {
         return Err(format!("host `{pattern}`: expected a name such as api.example.com or *.example.com"));
@@ -102,7 +103,9 @@ fn check(pattern: &str) -> Result<(), String> {
     }
     match canonical_path(pattern) {
         Ok(None) => Ok(()),
-        Ok(Some(canonical)) => Err(format!("path `{pattern}`: no request has it; its canonical form is `{canonical}`")),
+        Ok(Some(canonical)) => {
+            Err(format!("path `{pattern}`: no request has it; its canonical form is `{canonical}`"))
+        }
         Err(error) => Err(format!("path `{pattern}`: {}", error.as_str())),
     }
 }

@@ -93,7 +93,8 @@ impl<T> Table<T> {
     pub fn find(&self, host: Option<&str>, path: &str, method: &Method) -> Found<'_, T> {
         let mut allowed = Vec::new();
         let mut serve = |candidates: &[Candidate]| {
-            let ranked = candidates.iter().filter_map(|candidate| Some((candidate.rank(method)?, candidate.entry)));
+            let ranked =
+                candidates.iter().filter_map(|candidate| Some((candidate.rank(method)?, candidate.entry)));
             let best = ranked.min();
             if best.is_none() {
                 allowed.extend(candidates.iter().flat_map(|candidate| candidate.methods.iter().cloned()));

@@ -212,11 +212,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn is_an_error_where_errors_can_carry_it_and_an_answer_where_not() {
         let layer = TimeoutLayer::new(Duration::from_secs(5));
-        let silent = service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, BoxError>>());
+        let silent =
+            service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, BoxError>>());
         let error = layer.layer(silent).oneshot(Request::new(Body::empty())).await.unwrap_err();
         assert_eq!(error.downcast::<UpstreamError>().unwrap().kind(), ErrorKind::Timeout);
 
-        let silent = service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, Infallible>>());
+        let silent =
+            service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, Infallible>>());
         let answer = layer.layer(silent).oneshot(Request::new(Body::empty())).await.unwrap();
         assert_eq!(answer.status(), 504);
     }
@@ -225,7 +227,8 @@ mod tests {
     async fn an_outer_deadline_that_is_closer_holds() {
         let meter = Meter::default();
         let inner = TimeoutLayer::new(Duration::from_secs(60)).meter(&meter, "inner");
-        let silent = service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, BoxError>>());
+        let silent =
+            service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, BoxError>>());
         let mut request = Request::new(Body::empty());
         let facts = Facts::of(request.extensions_mut(), &Clock::default()).clone();
         facts.tighten_deadline(facts.arrived() + Duration::from_secs(1));

@@ -6,8 +6,8 @@ fn table(rules: Vec<Rule>) -> Table<()> {
     Table::new(rules.into_iter().map(|rule| (rule, ()))).unwrap()
 }
 
-fn find(table: &Table<()>, host: &str, path: &str, method: Method) -> String {
-    match table.find(Some(host), path, &method) {
+fn find(table: &Table<()>, host: &str, path: &str, method: &Method) -> String {
+    match table.find(Some(host), path, method) {
         Found::Rule(route, ()) => route.name().to_owned(),
         Found::MethodNotAllowed(methods) => format!("{methods:?}"),
         Found::Nothing => "nothing".to_owned(),
@@ -42,7 +42,7 @@ fn the_more_specific_rule_serves() {
         ("a.eu.example.com", "/a", "further below"),
         ("x.eu.example.com", "/a", "exact host"),
     ] {
-        assert_eq!(find(&table, host, path, Method::GET), name, "{host}{path}");
+        assert_eq!(find(&table, host, path, &Method::GET), name, "{host}{path}");
     }
 }
 
@@ -70,7 +70,7 @@ fn a_less_specific_rule_serves_the_method_that_a_more_specific_one_does_not() {
         ("h", "/w/1", Method::GET, "get w"),
         ("h", "/w/1", Method::POST, "post below w"),
     ] {
-        assert_eq!(find(&table, host, path, method.clone()), expected, "{method} {host}{path}");
+        assert_eq!(find(&table, host, path, &method), expected, "{method} {host}{path}");
     }
 }
 
@@ -108,10 +108,12 @@ fn naive(rules: &[Rule], path: &str, method: &Method) -> Option<usize> {
             "/" if is_prefix => Vec::new(),
             pattern => pattern[1..].split('/').collect(),
         };
-        let fits = wanted.iter().zip(&segments).all(|(wanted, found)| {
-            wanted == found || (wanted.starts_with('{') && !found.is_empty())
-        });
-        let long_enough = if is_prefix { wanted.len() <= segments.len() } else { wanted.len() == segments.len() };
+        let fits = wanted
+            .iter()
+            .zip(&segments)
+            .all(|(wanted, found)| wanted == found || (wanted.starts_with('{') && !found.is_empty()));
+        let long_enough =
+            if is_prefix { wanted.len() <= segments.len() } else { wanted.len() == segments.len() };
         if !fits || !long_enough {
             return None;
         }
@@ -121,8 +123,9 @@ fn naive(rules: &[Rule], path: &str, method: &Method) -> Option<usize> {
             methods if method == Method::HEAD && methods.contains(&Method::GET) => 1,
             _ => return None,
         };
-        let by_segment: Vec<u8> =
-            (0..segments.len()).map(|at| wanted.get(at).map_or(2, |wanted| wanted.starts_with('{').into())).collect();
+        let by_segment: Vec<u8> = (0..segments.len())
+            .map(|at| wanted.get(at).map_or(2, |wanted| wanted.starts_with('{').into()))
+            .collect();
         Some((by_segment, is_prefix, by_method))
     };
     let ranked = rules.iter().enumerate().filter_map(|(index, rule)| Some((rank(rule)?, index)));
