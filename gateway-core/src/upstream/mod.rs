@@ -15,7 +15,7 @@ mod endpoint;
 
 use std::{fmt, time::Duration};
 
-use crate::{client::Forward, forwarding};
+use crate::{client::Forward, forwarding::Pseudonym};
 
 pub use endpoint::Endpoint;
 
@@ -35,7 +35,7 @@ pub(crate) struct Settings {
     pub(crate) idle_timeout: Duration,
     pub(crate) max_idle: usize,
     pub(crate) host: HostPolicy,
-    pub(crate) pseudonym: String,
+    pub(crate) pseudonym: Pseudonym,
 }
 
 /// Which `Host` an upstream sees.
@@ -61,7 +61,7 @@ impl Upstream {
                 idle_timeout: Duration::from_secs(30),
                 max_idle: 64,
                 host: HostPolicy::Preserve,
-                pseudonym: forwarding::PSEUDONYM.to_owned(),
+                pseudonym: Pseudonym::default(),
             },
         }
     }
@@ -113,10 +113,10 @@ impl Upstream {
         self
     }
 
-    /// The name in `Via`; it must be a token and should not be a host name of the inside.
+    /// The name of this gateway in `Via`.
     #[must_use]
-    pub fn pseudonym(mut self, pseudonym: impl Into<String>) -> Self {
-        self.settings.pseudonym = pseudonym.into();
+    pub fn pseudonym(mut self, pseudonym: Pseudonym) -> Self {
+        self.settings.pseudonym = pseudonym;
         self
     }
 
@@ -133,17 +133,6 @@ impl Upstream {
     pub fn build(self) -> Result<Forward, UpstreamConfigError> {
         if self.endpoints.is_empty() {
             return Err(UpstreamConfigError("an upstream needs at least one endpoint".to_owned()));
-        }
-        let is_token = |name: &str| {
-            !name.is_empty()
-                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
-        };
-        if !is_token(&self.settings.pseudonym) {
-            let text = format!(
-                "pseudonym `{}`: expected letters, digits, `-`, `.` and `_`",
-                self.settings.pseudonym
-            );
-            return Err(UpstreamConfigError(text));
         }
         let endpoints =
             self.endpoints.iter().map(|url| Endpoint::parse(url)).collect::<Result<Vec<_>, _>>()?;
