@@ -74,7 +74,10 @@ fn request() -> Request<Body> {
     let facts = Facts::of(request.extensions_mut().unwrap(), &clock);
     facts.set_peer("127.0.0.1:4000".parse().unwrap());
     facts.set_client_addr([127, 0, 0, 1].into());
-    request.body(Body::empty()).unwrap()
+    let request = request.body(Body::empty()).unwrap();
+    // What hyper reads are slices of one shared buffer; a first clone makes these so, too.
+    drop((request.uri().clone(), request.headers().clone()));
+    request
 }
 
 #[test]
@@ -94,7 +97,7 @@ fn layers_that_write_nothing_allocate_nothing() {
 
 #[test]
 fn layers_that_write_state_what_they_allocate() {
-    assert_eq!(allocations(RequestIdLayer::default().layer(Leaf)), 2, "the id, the list for the answer");
+    assert_eq!(allocations(RequestIdLayer::default().layer(Leaf)), 5, "{REQUEST_ID}");
     let log = AccessLogLayer::new(Sink::writer(std::io::sink()));
     assert_eq!(allocations(log.layer(Leaf)), 0, "access_log, once its buffers have grown");
     let routing = RoutingLayer::new([(Rule::prefix("/orders"), Stack::new(Leaf))]).unwrap();
@@ -102,7 +105,7 @@ fn layers_that_write_state_what_they_allocate() {
 }
 
 /// DESIGN's contract: at most two boxed futures per proxied request (route seam, leaf), and no boxed body where no
-/// layer wrapped one. The request has no body, the answer is empty; what is left is the seam, the id and the stamp.
+/// layer wrapped one. The request has no body, the answer is empty; what is left is the seam and what the request id costs.
 #[test]
 fn a_whole_gateway_allocates_what_its_layers_say() {
     let gateway = Gateway::builder()
@@ -118,5 +121,8 @@ fn a_whole_gateway_allocates_what_its_layers_say() {
         })
         .build()
         .unwrap();
-    assert_eq!(allocations(gateway), 3);
+    assert_eq!(allocations(gateway), 1 + 5);
 }
+
+const REQUEST_ID: &str =
+    "two for the shared id, one for the list of the answer's headers, two for its empty header map";

@@ -194,7 +194,7 @@ const NAME: &str = "rate_limit";
 mod tests {
     use std::time::Duration;
 
-    use gateway_core::Body;
+    use gateway_core::{Body, testing::contract};
     use http::{HeaderName, Response};
     use tower::{Layer, ServiceExt, service_fn};
 
@@ -218,6 +218,16 @@ mod tests {
     async fn status(layer: &RateLimitLayer, request: Request<Body>) -> u16 {
         let ok = |_: Request<Body>| async { Ok::<_, std::convert::Infallible>(Response::new(Body::empty())) };
         layer.layer(service_fn(ok)).oneshot(request).await.unwrap().status().as_u16()
+    }
+
+    #[tokio::test]
+    async fn keeps_the_contract_and_is_one_limit_through_one_clone_and_through_many() {
+        contract::check(RateLimitLayer::new(Quota::per_second(1_000_000))).await;
+        let layer = RateLimitLayer::new(Quota::per_hour(7));
+        assert_eq!(contract::passed(&layer, 1_000, contract::request).await, (7, 0));
+        let layer = RateLimitLayer::new(Quota::per_hour(7));
+        assert_eq!(contract::passed(&layer, 3, contract::request).await, (3, 3));
+        assert_eq!(contract::passed(&layer, 1_000, contract::request).await, (1, 0));
     }
 
     #[tokio::test]

@@ -22,7 +22,8 @@
 //! ([`RequestId`]); otherwise 128 random bits are minted. They name requests, they guard nothing.
 //! **Order**: phase [`Arrive`](gateway_core::phase::Arrive); with [`Accept::TrustedPeers`] behind `client_addr`.
 //! **Writes** the fact request id, the request's header and the answer's, also on refusals made inside. **Buffers**
-//! nothing. **Costs** two allocations: the id, and the list of headers for the answer.
+//! nothing. **Costs** three allocations: two for the id, which request, answer and log share, and one for the list of
+//! the answer's headers; two more if the answer has no header yet.
 
 #[cfg(feature = "config")]
 pub(crate) mod config;

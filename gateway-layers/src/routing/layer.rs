@@ -288,3 +288,41 @@ fn method_not_allowed(methods: &[Method]) -> Refusal {
 }
 
 const NAME: &str = "routing";
+
+#[cfg(test)]
+mod tests {
+    use gateway_core::testing::{Inner, contract};
+    use tower::Layer;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn keeps_the_contract_towards_the_wrapped_service() {
+        contract::check(RoutingLayer::new([]).unwrap()).await;
+        let elsewhere = (Rule::path("/elsewhere"), Stack::new(NotFound));
+        contract::check(RoutingLayer::new([elsewhere]).unwrap()).await;
+    }
+
+    #[test]
+    fn a_request_that_is_refused_at_the_edge_is_answered_with_that() {
+        let service = RoutingLayer::new([(Rule::prefix("/"), Stack::new(NotFound))]).unwrap().layer(NotFound);
+        let mut request = Request::new(Body::empty());
+        let refusal = Refusal::new(StatusCode::BAD_REQUEST, "bad_path", "no");
+        Facts::of(request.extensions_mut(), &Clock::default()).doom(refusal);
+        let mut answer = Box::pin(tower::ServiceExt::oneshot(service, request));
+        let polled = answer.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop()));
+        assert!(matches!(polled, Poll::Ready(Ok(response)) if response.status() == 400));
+    }
+
+    #[tokio::test]
+    async fn the_stack_of_a_rule_is_called_only_when_it_is_ready() {
+        let inner = Inner::Bare(gateway_core::testing::Probe::new(gateway_core::testing::Behaviour::Echo));
+        let mut service =
+            RoutingLayer::new([(Rule::prefix("/"), Stack::new(inner))]).unwrap().layer(NotFound);
+        for _ in 0..3 {
+            let ready = tower::ServiceExt::<Request<Body>>::ready(&mut service).await.unwrap();
+            let answer = ready.call(contract::request()).await.unwrap();
+            assert_eq!(Body::collect_limited(answer.into_body(), 10).await.unwrap(), "probe");
+        }
+    }
+}
