@@ -181,7 +181,9 @@ where
 {
     let (sender, body) = channel();
     let request = request().map(|_| body);
-    let response = call(&mut service, request).await.expect("a layer under test passes the request on");
+    let response = tokio::time::timeout(PATIENCE, call(&mut service, request)).await;
+    let response = response.expect("an answer's head must not wait for any body: a layer streams");
+    let response = response.expect("a layer under test passes the request on");
     let mut answer = pin!(response.into_body());
     for part in ["first", "second"] {
         assert!(sender.data(part).await, "the request's body must stay alive while its answer streams");
