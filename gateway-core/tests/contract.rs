@@ -1,6 +1,5 @@
 //! The contract suite itself: it passes right layers and catches each broken one by the sentence of its rule.
 #![cfg(feature = "testing")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     pin::Pin,

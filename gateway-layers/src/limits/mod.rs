@@ -16,8 +16,8 @@
 //!
 //! let fits = service.clone().oneshot(Request::new(Body::from("12345"))).await.unwrap();
 //! assert_eq!(fits.status(), 200);
-//! let long = Request::builder().header("content-length", "6").body(Body::from("123456")).unwrap();
-//! assert_eq!(service.oneshot(long).await.unwrap().status(), 413);
+//! let too_long = Request::new(Body::from("123456"));
+//! assert_eq!(service.oneshot(too_long).await.unwrap().status(), 413);
 //! # }
 //! ```
 //!
@@ -29,19 +29,31 @@
 //! | body | none: it streams through | 413 `body_too_large` |
 //! | silence inside a body | 30 s | 408 `body_idle` |
 //!
-//! **Answers** at once where the head tells. A body of unknown length is counted as it streams; it then breaks off
-//! with an error that holds the [`Refusal`](gateway_core::Refusal), and [`rescue`](gateway_core::rescue) answers with
-//! it if the answer's head is not out yet. (Bare in axum, a handler's extractor sees the broken body and answers 400.)
-//! A request that is refused with its body unread costs its HTTP/1.1 connection: the server closes it.
+//! **Answers** at once where the head tells, or where the body itself is surely too long; nothing inside is called
+//! then, and a client that waits for `100 Continue` is not asked for its body. With a body that will not be read an
+//! HTTP/1.1 answer says `Connection: close` (RFC 9112, 9.6); the server drops the rest or the connection.
+//!
+//! A body of unknown length is counted as it streams. Past its limit, or silent for too long, it breaks off with an
+//! error that holds the [`Refusal`](gateway_core::Refusal), and [`rescue`](gateway_core::rescue) answers with it if the
+//! answer's head is not out yet; if it is, the transfer breaks. Bare in axum, an extractor that reads such a body
+//! answers 400, and a handler that reads it itself finds the refusal with
+//! [`refusal_for`](gateway_core::error::refusal_for).
+//!
+//! **Silence** is time in which somebody waited for a frame and none came; a reader that pauses is not held against
+//! the client. Set [`body_idle(None)`](LimitsLayer::body_idle) where clients stream and may have nothing to say for
+//! long, as in gRPC. A body that trickles is bounded by the feature `timeout` alone, and not at all once the answer's head
+//! is out.
+//!
 //! **Order**: phase [`Arrive`](gateway_core::phase::Arrive). **Buffers** nothing. **Costs** no allocation, and a timer
-//! only once a body is silent.
+//! only once a body is silent. **Counts** `gateway_decisions_total`.
 
 mod body;
 #[cfg(feature = "config")]
 pub(crate) mod config;
 mod layer;
+mod service;
 mod sizes;
 
 pub use body::LimitedBody;
-pub use layer::{LimitBody, Limits, LimitsLayer};
-pub use sizes::Sizes;
+pub use layer::LimitsLayer;
+pub use service::{Limits, LimitsFuture};

@@ -22,16 +22,19 @@
 //!
 //! **Fails** with [`ErrorKind::Timeout`](gateway_core::error::ErrorKind::Timeout) where the service's error type can
 //! carry it; over [`Infallible`](std::convert::Infallible), as in axum, it answers 504 `upstream_timeout` itself. The
-//! future inside is dropped, which cancels what it does.
-//! **Order**: phase [`Endpoint`](gateway_core::phase::Endpoint). **Writes** the fact deadline, only ever closer.
-//! **Buffers** nothing. **Costs** no allocation; a timer only once the service inside is pending.
+//! future inside is dropped first, which cancels what it does and frees what it holds.
+//! **Order**: phase [`Endpoint`](gateway_core::phase::Endpoint). **Reads and writes** the fact deadline, only ever
+//! closer; the time counts from when the request reaches this layer, so waiting in front of it does not shorten it.
+//! **Buffers** nothing. **Costs** no allocation; a timer only once the service inside is pending. **Counts**
+//! `gateway_timeouts_total`.
 
 #[cfg(feature = "config")]
 pub(crate) mod config;
 
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    sync::Arc,
+    task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
@@ -52,27 +55,33 @@ use tower_service::Service;
 #[derive(Clone, Debug)]
 pub struct TimeoutLayer {
     limit: Option<Duration>,
+    watch: Watch,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Watch {
     clock: Clock,
     expired: Counter,
 }
 
 impl TimeoutLayer {
-    /// A deadline so long after the request reaches this layer, or the one that it has already if that is closer.
+    /// A deadline so long after the request reaches this layer (ten years at most), or the one that it has already if
+    /// that is closer.
     #[must_use]
     pub fn new(limit: Duration) -> Self {
-        Self { limit: Some(limit), ..Self::off() }
+        Self { limit: Some(limit.min(LONGEST)), ..Self::off() }
     }
 
     /// Passes everything on: the same type for stacks that may do without.
     #[must_use]
     pub fn off() -> Self {
-        Self { limit: None, clock: Clock::default(), expired: Counter::default() }
+        Self { limit: None, watch: Watch::default() }
     }
 
     /// Another clock.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
-        self.clock = clock;
+        self.watch.clock = clock;
         self
     }
 
@@ -80,7 +89,7 @@ impl TimeoutLayer {
     #[must_use]
     pub fn meter(mut self, meter: &Meter, place: &str) -> Self {
         let help = "Requests whose answer's head was not there in time.";
-        self.expired = meter.counter("gateway_timeouts_total", help, &[("place", place)]);
+        self.watch.expired = meter.counter("gateway_timeouts_total", help, &[("place", place)]);
         self
     }
 }
@@ -89,7 +98,7 @@ impl<S> tower_layer::Layer<S> for TimeoutLayer {
     type Service = Timeout<S>;
 
     fn layer(&self, inner: S) -> Timeout<S> {
-        Timeout { layer: self.clone(), inner }
+        Timeout { limit: self.limit, watch: Arc::new(self.watch.clone()), inner }
     }
 }
 
@@ -100,7 +109,8 @@ impl Staged for TimeoutLayer {
 /// The service of [`TimeoutLayer`].
 #[derive(Clone, Debug)]
 pub struct Timeout<S> {
-    layer: TimeoutLayer,
+    limit: Option<Duration>,
+    watch: Arc<Watch>,
     inner: S,
 }
 
@@ -119,25 +129,25 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let Some(limit) = self.layer.limit else {
-            return TimeoutFuture { future: self.inner.call(request), waiting: None, sleep: None };
+        let Some(limit) = self.limit else {
+            return TimeoutFuture { future: Some(self.inner.call(request)), waiting: None, sleep: None };
         };
-        let TimeoutLayer { clock, expired, .. } = self.layer.clone();
         let (head, body) = request.into_parts();
         let asked = Asked::of(&head);
-        let deadline = clock.now() + limit;
+        let deadline = self.watch.clock.now() + limit;
         let deadline = match Facts::get(&head.extensions) {
             Some(facts) => facts.tighten_deadline(deadline),
             None => deadline,
         };
-        let future = self.inner.call(Request::from_parts(head, body));
-        TimeoutFuture { future, waiting: Some(Waiting { deadline, asked, clock, expired }), sleep: None }
+        let waiting = Some(Waiting { deadline, asked, watch: Arc::clone(&self.watch) });
+        let future = Some(self.inner.call(Request::from_parts(head, body)));
+        TimeoutFuture { future, waiting, sleep: None }
     }
 }
 
 impl<S: Explain> Explain for Timeout<S> {
     fn explain(&self, head: &Parts, say: &mut Vec<Explanation>) {
-        say.push(match self.layer.limit {
+        say.push(match self.limit {
             Some(limit) => Explanation::new("timeout", Verdict::Pass, format!("504 after {limit:?}")),
             None => Explanation::new("timeout", Verdict::Skip, "no deadline here"),
         });
@@ -150,7 +160,7 @@ pin_project_lite::pin_project! {
     #[derive(Debug)]
     pub struct TimeoutFuture<F> {
         #[pin]
-        future: F,
+        future: Option<F>,
         waiting: Option<Waiting>,
         #[pin]
         sleep: Option<Sleep>,
@@ -161,8 +171,7 @@ pin_project_lite::pin_project! {
 struct Waiting {
     deadline: Instant,
     asked: Asked,
-    clock: Clock,
-    expired: Counter,
+    watch: Arc<Watch>,
 }
 
 impl<F, AB, E> Future for TimeoutFuture<F>
@@ -175,28 +184,34 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if let Poll::Ready(output) = this.future.poll(cx) {
+        let future = this.future.as_mut().as_pin_mut().expect("a future is not polled after it is ready");
+        if let Poll::Ready(output) = future.poll(cx) {
             return Poll::Ready(output);
         }
-        let Some(Waiting { deadline, asked, clock, expired }) = this.waiting else {
+        let Some(Waiting { deadline, asked, watch }) = this.waiting else {
             return Poll::Pending;
         };
         if this.sleep.is_none() {
-            this.sleep.set(Some(clock.sleep_until(*deadline)));
+            this.sleep.set(Some(watch.clock.sleep_until(*deadline)));
         }
-        let sleep = this.sleep.as_pin_mut().expect("it was set above");
-        sleep.poll(cx).map(|()| {
-            expired.increment();
-            E::outcome(UpstreamError::new(ErrorKind::Timeout), asked)
-        })
+        ready!(this.sleep.as_pin_mut().expect("it was set above").poll(cx));
+        this.future.set(None);
+        watch.expired.increment();
+        Poll::Ready(E::outcome(UpstreamError::new(ErrorKind::Timeout), asked))
     }
 }
 
+/// So long that a moment can always be moved by it.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
+    use std::{convert::Infallible, pin::pin, task::Waker};
 
-    use gateway_core::{Body, BoxError, testing::contract};
+    use gateway_core::{
+        Body, BoxError, RescueLayer,
+        testing::{Behaviour, Inner, Probe, contract},
+    };
     use tower::{Layer, ServiceExt, service_fn};
 
     use super::*;
@@ -212,29 +227,97 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn is_an_error_where_errors_can_carry_it_and_an_answer_where_not() {
         let layer = TimeoutLayer::new(Duration::from_secs(5));
-        let silent =
-            service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, BoxError>>());
-        let error = layer.layer(silent).oneshot(Request::new(Body::empty())).await.unwrap_err();
+        let error = layer.layer(service_fn(silent::<BoxError>)).oneshot(get()).await.unwrap_err();
         assert_eq!(error.downcast::<UpstreamError>().unwrap().kind(), ErrorKind::Timeout);
 
-        let silent =
-            service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, Infallible>>());
-        let answer = layer.layer(silent).oneshot(Request::new(Body::empty())).await.unwrap();
-        assert_eq!(answer.status(), 504);
+        let bare = layer.layer(service_fn(silent::<Infallible>)).oneshot(get()).await.unwrap();
+        let rescued = layer.layer(service_fn(silent::<BoxError>));
+        let rescued = RescueLayer::default().layer(rescued).oneshot(get()).await.unwrap();
+        assert_eq!((bare.status().as_u16(), rescued.status().as_u16()), (504, 504));
+        let text =
+            async |answer: Response<Body>| Body::collect_limited(answer.into_body(), 1 << 10).await.unwrap();
+        assert_eq!(text(bare).await, text(rescued).await, "both say the same");
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_outer_deadline_that_is_closer_holds() {
         let meter = Meter::default();
         let inner = TimeoutLayer::new(Duration::from_secs(60)).meter(&meter, "inner");
-        let silent =
-            service_fn(|_: Request<Body>| std::future::pending::<Result<Response<Body>, BoxError>>());
-        let mut request = Request::new(Body::empty());
+        let mut request = get();
         let facts = Facts::of(request.extensions_mut(), &Clock::default()).clone();
         facts.tighten_deadline(facts.arrived() + Duration::from_secs(1));
         let start = Clock::default().now();
-        inner.layer(silent).oneshot(request).await.unwrap_err();
+        inner.layer(service_fn(silent::<BoxError>)).oneshot(request).await.unwrap_err();
         assert_eq!(Clock::default().now() - start, Duration::from_secs(1));
         assert!(meter.render().contains("gateway_timeouts_total{place=\"inner\"} 1"));
+    }
+
+    #[tokio::test]
+    async fn the_time_counts_from_this_layer_and_everything_inside_may_read_it() {
+        let (clock, hands) = Clock::manual();
+        let mut request = get();
+        let facts = Facts::of(request.extensions_mut(), &clock).clone();
+        hands.advance(Duration::from_secs(7));
+        let layer = TimeoutLayer::new(Duration::from_secs(5)).clock(clock.clone());
+        let quick =
+            service_fn(|_: Request<Body>| async { Ok::<_, Infallible>(Response::new(Body::empty())) });
+        layer.layer(quick).oneshot(request).await.unwrap();
+        assert_eq!(facts.deadline(), Some(facts.arrived() + Duration::from_secs(12)));
+    }
+
+    #[tokio::test]
+    async fn what_is_inside_is_gone_before_the_outcome_is_there() {
+        let (clock, hands) = Clock::manual();
+        let probe = Probe::new(Behaviour::Silent);
+        let layer = TimeoutLayer::new(Duration::from_secs(5)).clock(clock);
+        let mut service = layer.layer(Inner::Bare(probe.clone()));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(Service::<Request<Body>>::poll_ready(&mut service, &mut cx).is_ready());
+        let mut future = pin!(service.call(get()));
+        assert!(future.as_mut().poll(&mut cx).is_pending());
+        hands.advance(Duration::from_millis(4999));
+        assert!(future.as_mut().poll(&mut cx).is_pending());
+        hands.advance(Duration::from_millis(1));
+        assert!(future.as_mut().poll(&mut cx).is_ready());
+        assert_eq!(probe.live(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_is_not_cut_and_the_longest_time_there_is_overflows_nothing() {
+        let (sender, body) = gateway_core::testing::channel();
+        let mut body = Some(body);
+        let stream = service_fn(move |_: Request<Body>| {
+            let answer = body.take().map(Response::new).ok_or_else(|| BoxError::from("called twice"));
+            std::future::ready(answer)
+        });
+        let answer = TimeoutLayer::new(Duration::from_secs(1)).layer(stream).oneshot(get()).await.unwrap();
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            sender.data("late").await
+        });
+        assert_eq!(Body::collect_limited(answer.into_body(), 9).await.unwrap(), "late");
+
+        let slow = service_fn(|_: Request<Body>| async {
+            tokio::time::sleep(Duration::from_secs(3600)).await;
+            Ok::<_, BoxError>(Response::new(Body::empty()))
+        });
+        assert!(TimeoutLayer::new(Duration::MAX).layer(slow).oneshot(get()).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bare_in_axum_it_answers_504() {
+        let handler = axum::routing::get(std::future::pending::<String>);
+        let router = axum::Router::new().route("/", handler).layer(TimeoutLayer::new(Duration::from_secs(5)));
+        let answer = router.oneshot(Request::new(axum::body::Body::empty())).await.unwrap();
+        assert_eq!(answer.status(), 504);
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    }
+
+    fn get() -> Request<Body> {
+        Request::new(Body::empty())
+    }
+
+    fn silent<E>(_: Request<Body>) -> std::future::Pending<Result<Response<Body>, E>> {
+        std::future::pending()
     }
 }
