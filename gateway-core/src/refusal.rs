@@ -9,7 +9,7 @@ use std::{borrow::Cow, error::Error, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
+    Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode,
     header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER},
     request::Parts,
 };
@@ -178,8 +178,13 @@ impl Asked {
     /// What this request asks for. Allocates nothing.
     #[must_use]
     pub fn of(head: &Parts) -> Self {
-        let id = Facts::get(&head.extensions).and_then(Facts::request_id).cloned();
-        Self { form: Form::of(&head.headers), id }
+        Self::read(&head.headers, &head.extensions)
+    }
+
+    /// The same for a whole request, which need not be taken apart for it.
+    #[must_use]
+    pub fn of_request<B>(request: &Request<B>) -> Self {
+        Self::read(request.headers(), request.extensions())
     }
 
     /// The form that the client understands.
@@ -199,6 +204,11 @@ impl Asked {
     pub fn with_request_id(mut self, id: Option<&RequestId>) -> Self {
         self.id = id.cloned();
         self
+    }
+
+    fn read(headers: &HeaderMap, extensions: &Extensions) -> Self {
+        let id = Facts::get(extensions).and_then(Facts::request_id).cloned();
+        Self { form: Form::of(headers), id }
     }
 }
 
@@ -276,7 +286,6 @@ fn escape_html(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::Request;
 
     fn answer(name: &str, value: &str) -> Response<Bytes> {
         let (head, ()) = Request::get("/").header(name, value).body(()).unwrap().into_parts();

@@ -11,7 +11,7 @@ use tower_layer::Layer;
 use super::Section;
 use crate::{
     access_log::{self, AccessLogLayer, Sink},
-    client_addr::{self, ClientAddrLayer},
+    client_addr,
     headers::{self, HeadersLayer},
     limits::{self, LimitsLayer},
     metrics::{self, MetricsLayer},
@@ -39,11 +39,9 @@ pub(super) fn wide(section: &mut Section<'_>) -> Wide {
     let access_log = section.section("access_log", access_log::config::read);
     let metrics = section.section("metrics", metrics::config::read);
     let limits = section.section("limits", limits::config::read);
-    let client_addr = section.section("client_addr", client_addr::config::read).unwrap_or_default();
-    let request_id = section.section("request_id", request_id::config::read);
     let rules = [
-        rule(Some(client_addr), ClientAddrLayer::into_rule),
-        rule(request_id, request_id::RequestIdLayer::into_rule),
+        Some(client_addr(section)),
+        rule(section, "request_id", request_id::config::read, |layer| layer.into_rule()),
     ];
     let (access_log, sink) = match access_log {
         Some((layer, sink)) => (layer, Some(sink)),
@@ -63,10 +61,7 @@ pub(super) struct Route {
 
 /// The concerns of one route.
 pub(super) fn route(section: &mut Section<'_>) -> Route {
-    let rules = [rule(
-        section.section("rate_limit", rate_limit::config::read),
-        rate_limit::RateLimitLayer::into_rule,
-    )];
+    let rules = [rule(section, "rate_limit", rate_limit::config::read, |layer| layer.into_rule())];
     let headers = section.section("headers", headers::config::read).unwrap_or_default();
     let timeout = timeout::config::read(section);
     Route { rules: rules.into_iter().flatten().collect(), headers, timeout }
@@ -80,6 +75,18 @@ impl Route {
     }
 }
 
-fn rule<L, A: Admit + 'static>(layer: Option<L>, into_rule: impl FnOnce(L) -> A) -> Option<Arc<dyn Admit>> {
-    layer.map(|layer| Arc::new(into_rule(layer)) as _)
+fn client_addr(section: &mut Section<'_>) -> Arc<dyn Admit> {
+    let layer = section.section("client_addr", client_addr::config::read);
+    Arc::new(layer.unwrap_or_default().into_rule())
+}
+
+/// The rule of a concern, if the document names it.
+fn rule<L, A: Admit + 'static>(
+    section: &mut Section<'_>,
+    name: &'static str,
+    read: impl FnOnce(&mut Section<'_>) -> Option<L>,
+    into_rule: impl FnOnce(L) -> A,
+) -> Option<Arc<dyn Admit>> {
+    let layer = section.section(name, read)?;
+    Some(Arc::new(into_rule(layer)))
 }

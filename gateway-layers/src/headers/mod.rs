@@ -24,10 +24,16 @@
 //! ```
 //!
 //! Each header name has at most one action in each direction; two would depend on an order that nobody sees. Names
-//! that frame a message or belong to one hop cannot be named: their owner is the server and the forwarder.
-//! **Order**: phase [`Shape`](gateway_core::phase::Shape); the rules for answers also apply to refusals made inside.
-//! **Buffers** nothing. **Costs** nothing without rules; a value that is set is shared, so only the header map itself
-//! may grow.
+//! that frame a message or belong to one hop cannot be named: their owner is the server and the forwarder. Neither can
+//! `Host`: the upstream's host policy chooses it. [`HeadersLayer::new`] says which name it refuses and why.
+//!
+//! Rules for answers also apply to refusals made inside, not to errors; put the layer outside of whatever turns errors
+//! into answers if those should have them. Trailers are left alone. Values may be secrets: neither `Debug` nor
+//! `explain` shows them.
+//!
+//! **Order**: phase [`Shape`](gateway_core::phase::Shape). **Buffers** nothing. **Costs** nothing without rules, and no
+//! allocation with them: a value that is set is shared, so only the header map itself may grow. Renaming a header of
+//! several values allocates their list.
 
 #[cfg(feature = "config")]
 pub(crate) mod config;

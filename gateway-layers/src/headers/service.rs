@@ -126,15 +126,55 @@ where
 
 #[cfg(test)]
 mod tests {
-    use gateway_core::testing::contract;
-    use http::{HeaderName, HeaderValue};
+    use gateway_core::{Body, BoxError, Refusal, refusal::Asked, testing::contract};
+    use http::{HeaderName, HeaderValue, StatusCode};
+    use tower::{Layer, ServiceExt, service_fn};
 
     use super::*;
 
     #[tokio::test]
     async fn keeps_the_contract() {
-        let rules = || Rules::new().set(HeaderName::from_static("x-a"), HeaderValue::from_static("1"));
-        contract::check(HeadersLayer::new(rules(), rules()).unwrap()).await;
+        contract::check(set("1")).await;
         contract::check(HeadersLayer::default()).await;
     }
+
+    #[tokio::test]
+    async fn each_direction_has_its_own_rules_and_refusals_inside_are_answers_too() {
+        let refusing = service_fn(|request: Request<Body>| async move {
+            let (head, _) = request.into_parts();
+            let seen = head.headers[X_A].clone();
+            let refusal = Refusal::new(StatusCode::FORBIDDEN, "no", "no").header(X_SEEN, seen);
+            Ok::<Response<Body>, BoxError>(refusal.into_response(&Asked::of(&head)))
+        });
+        let value = HeaderValue::from_static;
+        let layer =
+            HeadersLayer::new(Rules::new().set(X_A, value("in")), Rules::new().set(X_A, value("out")));
+        let answer = layer.unwrap().layer(refusing).oneshot(Request::new(Body::empty())).await.unwrap();
+        assert_eq!(answer.status(), 403);
+        assert_eq!((&answer.headers()[X_SEEN], &answer.headers()[X_A]), (&value("in"), &value("out")));
+    }
+
+    #[test]
+    fn values_are_shown_nowhere() {
+        struct End;
+        impl Explain for End {
+            fn explain(&self, _: &Parts, _: &mut Vec<Explanation>) {}
+        }
+        let mut say = Vec::new();
+        let (head, ()) = Request::new(()).into_parts();
+        let service = set("hush").layer(End);
+        service.explain(&head, &mut say);
+        assert_eq!(say[0].to_string(), "headers: pass: request: set x-a; response: set x-a");
+        assert!(!format!("{:?}", set("hush")).contains("hush"));
+        HeadersLayer::default().layer(End).explain(&head, &mut say);
+        assert_eq!(say[1].verdict, Verdict::Skip);
+    }
+
+    fn set(value: &'static str) -> HeadersLayer {
+        let rules = || Rules::new().set(X_A, HeaderValue::from_static(value));
+        HeadersLayer::new(rules(), rules()).unwrap()
+    }
+
+    const X_A: HeaderName = HeaderName::from_static("x-a");
+    const X_SEEN: HeaderName = HeaderName::from_static("x-seen");
 }
