@@ -9,7 +9,7 @@ use gateway_layers::{
     access_log::{AccessLogLayer, Sink},
     client_addr::ClientAddrLayer,
     config::{self, Source},
-    core::{Body, Key, RescueLayer, canonical::CanonicalLayer, meter::Meter, phase},
+    core::{Body, Key, RescueLayer, canonical::CanonicalLayer, meter::Meter, upstream::Upstream},
     gateway::Gateway,
     headers::{HeadersLayer, Rules},
     limits::LimitsLayer,
@@ -85,14 +85,13 @@ fn layers(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The same gateway by hand, by the builder, and from a document.
+/// The same gateway written in Rust and declared in a document; its route refuses, so that no upstream takes part.
 fn declared(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("declared against written");
     group.measurement_time(Duration::from_secs(3)).sample_size(50);
     let meter = Meter::default();
-
-    let mut written = Gateway::builder()
-        .layer(AccessLogLayer::new(Sink::writer(io::sink())))
+    let written = Gateway::builder()
+        .layer(AccessLogLayer::new(Sink::file("/dev/null")))
         .layer(MetricsLayer::new(&meter))
         .layer(ClientAddrLayer::default())
         .layer(RequestIdLayer::default())
@@ -100,69 +99,48 @@ fn declared(criterion: &mut Criterion) {
         .meter(&meter)
         .route(Rule::prefix("/svc7"), |route| {
             route
-                .layer(RateLimitLayer::new(Quota::per_second(1_000_000_000)))
-                .layer_at(phase::Shape, HeadersLayer::default())
+                .layer(RateLimitLayer::new(Quota::per_second(0)).meter(&meter, "svc7"))
+                .layer(HeadersLayer::default())
                 .layer(TimeoutLayer::new(Duration::from_secs(5)))
-                .service(Refusing)
+                .upstream(Upstream::new(["http://127.0.0.1:1"]))
         })
         .build()
         .unwrap();
-    bench_gateway(&mut group, "written", &mut written);
-
     let text = "
 access_log: {to: /dev/null}
 metrics: {}
 request_id: {}
 routes:
   - prefix: /svc7
-    rate_limit: {requests: 1000000000, per: 1s}
+    rate_limit: {requests: 0}
     timeout: 5s
-    headers: {}
     upstream: http://127.0.0.1:1
 ";
     let context = config::Context::default();
-    let declared = config::load(Source { name: "bench", text }, |_| None, &context).unwrap();
-    bench_gateway(&mut group, "declared, route not found", &mut declared.service());
-    bench_gateway(&mut group, "written, route not found", &mut written);
+    let declared = config::load(Source { name: "bench", text }, |_| None, &context).unwrap().service();
+    for (name, path) in [("429 by the route", "/svc7/a"), ("404 without a route", "/nothing")] {
+        bench_gateway(&mut group, &format!("written, {name}"), path, &mut written.clone());
+        bench_gateway(&mut group, &format!("declared, {name}"), path, &mut declared.clone());
+    }
     group.finish();
 }
 
 fn bench_gateway<S>(
     group: &mut criterion::BenchmarkGroup<'_, criterion::measurement::WallTime>,
     name: &str,
+    path: &'static str,
     service: &mut S,
 ) where
     S: Service<Request<Body>, Response = Response<Body>>,
 {
-    let not_found = name.ends_with("not found");
     let make = || {
         let mut request = request();
-        if not_found {
-            *request.uri_mut() = http::Uri::from_static("/nothing");
-        }
+        *request.uri_mut() = http::Uri::from_static(path);
         request
     };
     group.bench_function(name, |bencher| {
         bencher.iter_batched(make, |request| call(service, request), BatchSize::SmallInput);
     });
-}
-
-/// A leaf whose error type can carry a timeout.
-#[derive(Clone, Copy)]
-struct Refusing;
-
-impl<B> Service<Request<B>> for Refusing {
-    type Response = Response<Body>;
-    type Error = gateway_layers::core::BoxError;
-    type Future = std::future::Ready<Result<Response<Body>, Self::Error>>;
-
-    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> std::task::Poll<Result<(), Self::Error>> {
-        std::task::Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: Request<B>) -> Self::Future {
-        std::future::ready(Ok(Response::new(Body::empty())))
-    }
 }
 
 criterion_group!(benches, layers, declared);
