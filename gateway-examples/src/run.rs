@@ -63,7 +63,10 @@ impl From<String> for Trouble {
 }
 
 fn in_runtime(work: impl Future<Output = Result<(), Trouble>>) -> ExitCode {
-    start_log();
+    if let Err(text) = start_log() {
+        complain(&format!("gateway: {text}"));
+        return ExitCode::from(2);
+    }
     let outcome = match Runtime::new() {
         Ok(runtime) => {
             let outcome = runtime.block_on(work);
@@ -91,18 +94,21 @@ fn complain(text: &str) {
     let _ = writeln!(io::stderr(), "{}", text.trim_end());
 }
 
-fn start_log() {
-    let asked = env::var("GATEWAY_LOG").ok();
-    let level = asked.as_deref().and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
+fn start_log() -> Result<(), String> {
+    let level = match env::var("GATEWAY_LOG") {
+        Err(env::VarError::NotPresent) => LevelFilter::INFO,
+        asked => asked
+            .ok()
+            .and_then(|level| level.parse().ok())
+            .ok_or("GATEWAY_LOG: expected error, warn, info, debug, trace or off")?,
+    };
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false)
         .finish();
-    if tracing::subscriber::set_global_default(subscriber).is_err() {
-        complain("gateway: the log was set up twice");
-    }
+    tracing::subscriber::set_global_default(subscriber).map_err(|error| error.to_string())
 }
 
 fn read(path: &Path) -> Result<Declared, Trouble> {

@@ -37,6 +37,31 @@ fn check_names_every_mistake_with_its_place() {
 }
 
 #[test]
+fn a_level_that_does_not_exist_is_refused_and_not_ignored() {
+    let mut command = command();
+    command.env("GATEWAY_LOG", "loud");
+    let (code, _, said) = run(command);
+    assert_eq!((code, said.lines().count()), (Some(2), 1), "{said}");
+    assert!(said.contains("GATEWAY_LOG"), "{said}");
+}
+
+#[test]
+fn a_rule_is_checked_even_if_its_upstream_is_wrong() {
+    let text =
+        "routes:\n  - {name: a, prefix: /a, upstream: x}\n  - {name: a, path: '/{b', upstream: 'http://a'}\n";
+    let file = temporary_file("two.yaml", text);
+    let mut command = command();
+    command.arg("check").arg(&file);
+    let (code, _, said) = run(command);
+    assert_eq!((code, said.lines().count()), (Some(2), 3), "{said}");
+    for part in
+        ["routes[0].upstream: endpoint `x`", "routes[1].name: another rule", "routes[1].path: path `/{b`"]
+    {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+}
+
+#[test]
 fn check_accepts_every_small_config_and_the_demo() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files: Vec<_> =

@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use super::{Context, Declared, Problems, Section, Source, read, stack, upstream};
 use crate::{
     metrics::MetricsEndpoint,
-    routing::{self, Rule, Stack, Table},
+    routing::{self, NotFound, Rule, Stack, Table},
 };
 
 /// Reads a document and makes a gateway of it. Nothing is opened, resolved or connected to yet, so this also serves
@@ -53,9 +53,16 @@ fn route(section: &mut Section<'_>, table: &mut Table<Stack>, lines: &mut Vec<St
     }
     let concerns = stack::route(section);
     let upstream = upstream::read(section);
-    let (rule, (forward, urls)) = (rule?, upstream?);
-    lines.push(format!("{rule}  ->  {urls}"));
-    let errors = table.add(&rule, concerns.stack(forward));
+    let rule = rule?;
+    // A rule is checked against the others even if its upstream is wrong: all mistakes are told at once.
+    let stack = match upstream {
+        Some((forward, urls)) => {
+            lines.push(format!("{rule}  ->  {urls}"));
+            concerns.stack(forward)
+        }
+        None => Stack::explained(NotFound),
+    };
+    let errors = table.add(&rule, stack);
     routing::config::report(section, &errors);
     Some(())
 }

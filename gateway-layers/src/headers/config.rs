@@ -17,11 +17,10 @@ use crate::config::Section;
 pub(crate) fn read(section: &mut Section<'_>) -> Option<HeadersLayer> {
     let request = section.section("request", direction).unwrap_or_default();
     let response = section.section("response", direction).unwrap_or_default();
-    if let Err(error) = request.check() {
-        section.fail("request", error.to_string());
-    }
-    if let Err(error) = response.check() {
-        section.fail("response", error.to_string());
+    for (direction, rules) in [("request", &request), ("response", &response)] {
+        for error in rules.errors() {
+            section.fail(direction, error.to_string());
+        }
     }
     HeadersLayer::new(request, response).ok()
 }

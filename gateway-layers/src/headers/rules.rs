@@ -69,9 +69,9 @@ impl Rules {
         self.0.iter().map(word).collect()
     }
 
-    /// Whether every name has one action and may have it.
-    pub(super) fn check(&self) -> Result<(), HeaderRuleError> {
-        let error = |name: &HeaderName, reason| Err(HeaderRuleError { name: name.clone(), reason });
+    /// Every rule that cannot be kept: its name must not be touched, or has another action already.
+    pub(super) fn errors(&self) -> Vec<HeaderRuleError> {
+        let mut errors = Vec::new();
         let mut seen: Vec<(&HeaderName, &str)> = Vec::new();
         for (name, action) in &self.0 {
             let renamed = match action {
@@ -79,19 +79,19 @@ impl Rules {
                 _ => None,
             };
             for (name, word) in [(name, action.word())].into_iter().chain(renamed) {
-                if FRAMING.contains(name) {
-                    return error(
-                        name,
-                        "it frames the message or belongs to one hop; its owner is the gateway".to_owned(),
-                    );
-                }
-                if let Some((_, other)) = seen.iter().find(|(seen, _)| *seen == name) {
-                    return error(name, format!("it has two actions, {other} and {word}"));
-                }
-                seen.push((name, word));
+                let other = seen.iter().find(|(seen, _)| *seen == name);
+                let reason = match other {
+                    _ if FRAMING.contains(name) => FRAMING_REASON.to_owned(),
+                    Some((_, other)) => format!("it has two actions, {other} and {word}"),
+                    None => {
+                        seen.push((name, word));
+                        continue;
+                    }
+                };
+                errors.push(HeaderRuleError { name: name.clone(), reason });
             }
         }
-        Ok(())
+        errors
     }
 
     fn push(mut self, name: HeaderName, action: Action) -> Self {
@@ -169,6 +169,8 @@ const FRAMING: [HeaderName; 12] = [
     header::UPGRADE,
 ];
 
+const FRAMING_REASON: &str = "it frames the message or belongs to one hop; its owner is the gateway";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -190,7 +192,7 @@ mod tests {
             .add(name("b"), value("2"))
             .remove(name("c"))
             .rename(name("d"), name("e"));
-        rules.check().unwrap();
+        assert_eq!(rules.errors(), []);
         let mut found = headers(&[("a", "0"), ("b", "1"), ("c", "x"), ("e", "old")]);
         found.append("d", value("3"));
         found.append("d", value("4"));
@@ -205,15 +207,21 @@ mod tests {
     #[test]
     fn two_actions_for_one_header_and_framing_headers_are_refused() {
         let value = HeaderValue::from_static("hush");
-        let twice = Rules::new().set(name("a"), value.clone()).remove(name("a"));
-        assert_eq!(twice.check().unwrap_err().to_string(), "header `a`: it has two actions, set and remove");
-        let onto = Rules::new().set(name("b"), value.clone()).rename(name("a"), name("b"));
+        let rules = Rules::new()
+            .set(name("a"), value.clone())
+            .rename(name("b"), name("c"))
+            .rename(name("d"), name("content-length"))
+            .remove(name("a"))
+            .add(name("c"), value.clone());
+        let told: Vec<String> = rules.errors().iter().map(ToString::to_string).collect();
         assert_eq!(
-            onto.check().unwrap_err().to_string(),
-            "header `b`: it has two actions, set and rename to"
+            told,
+            [
+                "header `content-length`: it frames the message or belongs to one hop; its owner is the gateway",
+                "header `a`: it has two actions, set and remove",
+                "header `c`: it has two actions, rename to and add",
+            ]
         );
-        let framing = Rules::new().rename(name("a"), name("content-length"));
-        assert!(framing.check().unwrap_err().to_string().starts_with("header `content-length`: it frames"));
         assert!(!format!("{:?}", Rules::new().set(name("a"), value)).contains("hush"));
     }
 

@@ -30,10 +30,11 @@ impl HeadersLayer {
     /// A layer of rules for requests and for answers.
     ///
     /// # Errors
-    /// Names a header with two actions in one direction, or one that cannot be named.
+    /// Names the first header that has two actions in one direction, or that cannot be named.
     pub fn new(request: Rules, response: Rules) -> Result<Self, HeaderRuleError> {
-        request.check()?;
-        response.check()?;
+        if let Some(error) = request.errors().into_iter().chain(response.errors()).next() {
+            return Err(error);
+        }
         if request.is_empty() && response.is_empty() {
             return Ok(Self::default());
         }

@@ -2,7 +2,7 @@
 
 use gateway_core::canonical::canonical_path;
 
-use super::rule::Path;
+use super::rule::{Path, Rule};
 
 /// Where a host pattern is kept.
 #[derive(Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub(super) enum Tail {
 pub(super) fn segments(path: &Path) -> Result<Segments, String> {
     match path {
         Path::Pattern(pattern) => {
-            check(pattern)?;
+            check("path", pattern)?;
             let wrong = |what: &str| format!("path `{pattern}`: {what}");
             let mut segments = Vec::new();
             let mut texts = pattern[1..].split('/').peekable();
@@ -84,7 +84,7 @@ pub(super) fn segments(path: &Path) -> Result<Segments, String> {
             Ok(Segments { segments, tail: Tail::End })
         }
         Path::Prefix(path) => {
-            check(path)?;
+            check("prefix", path)?;
             if path.contains(['{', '}']) {
                 return Err(format!("prefix `{path}`: a prefix has no parameters; use a path"));
             }
@@ -96,17 +96,21 @@ pub(super) fn segments(path: &Path) -> Result<Segments, String> {
     }
 }
 
-/// A pattern that no canonical path can match would be a rule that silently never applies.
-fn check(pattern: &str) -> Result<(), String> {
+/// A pattern that no canonical path can match would be a rule that silently never applies; one that is nested without
+/// end would overflow the stack of whoever walks the tree.
+fn check(kind: &str, pattern: &str) -> Result<(), String> {
     if !pattern.starts_with('/') {
-        return Err(format!("path `{pattern}`: a path starts with `/`"));
+        return Err(format!("{kind} `{pattern}`: a path starts with `/`"));
+    }
+    if pattern.split('/').count() > Rule::MAX_SEGMENTS + 1 {
+        return Err(format!("{kind} `{pattern}`: more than {} segments", Rule::MAX_SEGMENTS));
     }
     match canonical_path(pattern) {
         Ok(None) => Ok(()),
         Ok(Some(canonical)) => {
-            Err(format!("path `{pattern}`: no request has it; its canonical form is `{canonical}`"))
+            Err(format!("{kind} `{pattern}`: no request has it; its canonical form is `{canonical}`"))
         }
-        Err(error) => Err(format!("path `{pattern}`: {}", error.as_str())),
+        Err(error) => Err(format!("{kind} `{pattern}`: {}", error.as_str())),
     }
 }
 
@@ -129,6 +133,9 @@ mod tests {
             let error = segments(&Path::Pattern(pattern.to_owned())).unwrap_err();
             assert_eq!(error, format!("path `{pattern}`: {what}"));
         }
+        assert!(segments(&Path::Pattern("/a".repeat(64))).is_ok());
+        let deep = segments(&Path::Prefix("/a".repeat(65))).unwrap_err();
+        assert!(deep.starts_with("prefix `/a/") && deep.ends_with("more than 64 segments"), "{deep}");
         for pattern in ["", "*", "*.", "a..b", "a/b", "*.*.a", "a:80"] {
             assert!(host(Some(pattern)).is_err(), "{pattern}");
         }

@@ -26,7 +26,10 @@ pub(super) enum Path {
 }
 
 impl Rule {
-    /// Paths of this pattern: `{name}` is one segment or a part of one, `{*rest}` at the end is one segment or more.
+    /// The most segments that a pattern may have: far more than any path that people write.
+    pub const MAX_SEGMENTS: usize = 64;
+
+    /// Paths of this pattern: `{name}` is one whole segment that is not empty, `{*rest}` at the end is one segment or more.
     /// `/orders/{*rest}` matches `/orders/1/items` and not `/orders`; see [`Rule::prefix`].
     pub fn path(pattern: impl Into<String>) -> Self {
         Self::of(Path::Pattern(pattern.into()))

@@ -1,7 +1,4 @@
-use std::{
-    collections::{HashMap, HashSet},
-    fmt,
-};
+use std::{collections::HashMap, fmt};
 
 use gateway_core::facts::Route;
 use http::Method;
@@ -9,16 +6,17 @@ use http::Method;
 use super::{
     Rule,
     pattern::{self, Host},
-    tree::{Candidate, Tree},
+    tree::{Candidate, Tree, Twin},
 };
 
 /// Compiled rules with a value each. Immutable, so that it can be swapped while requests are in flight.
 #[derive(Debug)]
 pub struct Table<T> {
     entries: Vec<(Route, T)>,
-    /// The rules in words, for `explain`.
+    /// The rules in words, for messages and explanations.
     texts: Vec<String>,
-    names: HashSet<String>,
+    /// The entry that has a name.
+    names: HashMap<String, usize>,
     exact: HashMap<String, Tree>,
     below: HashMap<String, Tree>,
     any: Tree,
@@ -52,7 +50,7 @@ impl<T> Table<T> {
         Self {
             entries: Vec::new(),
             texts: Vec::new(),
-            names: HashSet::new(),
+            names: HashMap::new(),
             exact: HashMap::new(),
             below: HashMap::new(),
             any: Tree::default(),
@@ -66,21 +64,26 @@ impl<T> Table<T> {
         let mut error = |part, message| {
             errors.push(RuleError { index, rule: route.name().to_owned(), part, message });
         };
-        if !self.names.insert(route.name().to_owned()) {
-            error(Part::Name, "another rule has the same name".to_owned());
-        }
+        let mut twin = None;
         match (pattern::host(rule.host.as_deref()), pattern::segments(&rule.path)) {
             (Ok(host), Ok(path)) => {
                 let candidate = Candidate { entry: index, methods: rule.methods.clone() };
-                if let Err(twin) = self.tree(host).add(&path, candidate) {
-                    let twin = self.entries[twin].0.name();
-                    error(Part::Path, format!("it can never be told apart from the rule `{twin}`"));
+                if let Err(Twin { entry, method }) = self.tree(host).add(&path, candidate) {
+                    let of = method.map(|method| format!("for {method} ")).unwrap_or_default();
+                    let name = self.entries[entry].0.name();
+                    error(Part::Path, format!("{of}it can never be told apart from the rule `{name}`"));
+                    twin = Some(entry);
                 }
             }
             (host, path) => {
                 host.err().into_iter().for_each(|message| error(Part::Host, message));
                 path.err().into_iter().for_each(|message| error(Part::Path, message));
             }
+        }
+        let first = *self.names.entry(route.name().to_owned()).or_insert(index);
+        // A rule that is there twice is one mistake, not two.
+        if first != index && Some(first) != twin {
+            error(Part::Name, format!("the rule `{}` has the same name", self.texts[first]));
         }
         self.entries.push((route, value));
         self.texts.push(rule.to_string());
@@ -91,42 +94,62 @@ impl<T> Table<T> {
     /// methods are allowed.
     #[must_use]
     pub fn find(&self, host: Option<&str>, path: &str, method: &Method) -> Found<'_, T> {
-        let mut allowed = Vec::new();
+        let mut is_known = false;
         let mut serve = |candidates: &[Candidate]| {
-            let ranked =
-                candidates.iter().filter_map(|candidate| Some((candidate.rank(method)?, candidate.entry)));
-            let best = ranked.min();
-            if best.is_none() {
-                allowed.extend(candidates.iter().flat_map(|candidate| candidate.methods.iter().cloned()));
-            }
-            best.map(|(_, entry)| entry)
+            is_known = true;
+            best(candidates, method)
         };
         if let Some(entry) = self.trees(host).find_map(|tree| tree.visit(path, &mut serve)) {
             let (route, value) = &self.entries[entry];
             return Found::Rule(route, value);
         }
-        match allowed.is_empty() {
-            true => Found::Nothing,
-            false => Found::MethodNotAllowed(with_head(allowed)),
-        }
+        if is_known { Found::MethodNotAllowed(self.allowed(host, path)) } else { Found::Nothing }
     }
 
-    /// Every rule in words, and whether it serves this host and path with any method: for explanations.
-    pub(super) fn compared(&self, host: Option<&str>, path: &str) -> Vec<(&str, bool)> {
-        let mut hit = Vec::new();
-        let mut note = |candidates: &[Candidate]| -> Option<()> {
-            hit.extend(candidates.iter().map(|candidate| candidate.entry));
-            None
-        };
-        for tree in self.trees(host) {
-            tree.visit(path, &mut note);
-        }
-        self.texts.iter().enumerate().map(|(entry, text)| (text.as_str(), hit.contains(&entry))).collect()
+    /// The rules for this host and path in the order in which they are asked, in words, each with whether it serves
+    /// this method: for explanations. The first that does is the one that [`find`](Self::find) finds.
+    pub(super) fn candidates(&self, host: Option<&str>, path: &str, method: &Method) -> Vec<(&str, bool)> {
+        let mut asked = Vec::new();
+        self.visit_all(host, path, |candidates| {
+            let best = best(candidates, method);
+            let others = candidates.iter().filter(|candidate| Some(candidate.entry) != best);
+            asked.extend(best.map(|entry| (entry, true)));
+            asked.extend(others.map(|candidate| (candidate.entry, candidate.rank(method).is_some())));
+        });
+        asked.into_iter().map(|(entry, serves)| (self.texts[entry].as_str(), serves)).collect()
+    }
+
+    /// Whether any rule is for this host.
+    pub(super) fn knows(&self, host: Option<&str>) -> bool {
+        self.trees(host).any(|tree| !tree.is_empty())
     }
 
     /// All routes, in the order in which they were given.
     pub fn routes(&self) -> impl Iterator<Item = (&Route, &T)> {
         self.entries.iter().map(|(route, value)| (route, value))
+    }
+
+    /// The methods of all rules for this host and path, in the order of the alphabet.
+    fn allowed(&self, host: Option<&str>, path: &str) -> Vec<Method> {
+        let mut methods = Vec::new();
+        self.visit_all(host, path, |candidates| {
+            methods.extend(candidates.iter().flat_map(|candidate| candidate.methods.iter().cloned()));
+        });
+        if methods.contains(&Method::GET) {
+            methods.push(Method::HEAD);
+        }
+        methods.sort_by(|one, other| one.as_str().cmp(other.as_str()));
+        methods.dedup();
+        methods
+    }
+
+    /// Shows the rules that match a host and path to `visit`, the most specific first.
+    fn visit_all(&self, host: Option<&str>, path: &str, mut visit: impl FnMut(&[Candidate])) {
+        let mut on = |candidates: &[Candidate]| -> Option<()> {
+            visit(candidates);
+            None
+        };
+        self.trees(host).for_each(|tree| drop(tree.visit(path, &mut on)));
     }
 
     /// The trees for a host, the most specific first.
@@ -151,13 +174,10 @@ fn parents(host: &str) -> impl Iterator<Item = &str> {
     host.match_indices('.').map(move |(dot, _)| &host[dot + 1..])
 }
 
-fn with_head(mut methods: Vec<Method>) -> Vec<Method> {
-    if methods.contains(&Method::GET) {
-        methods.push(Method::HEAD);
-    }
-    methods.sort_by(|one, other| one.as_str().cmp(other.as_str()));
-    methods.dedup();
-    methods
+/// Of rules for the same host and path, the one that serves a method.
+fn best(candidates: &[Candidate], method: &Method) -> Option<usize> {
+    let ranked = candidates.iter().filter_map(|candidate| Some((candidate.rank(method)?, candidate.entry)));
+    ranked.min().map(|(_, entry)| entry)
 }
 
 /// A rule that cannot be used.
@@ -182,6 +202,12 @@ impl RuleError {
     #[must_use]
     pub fn index(&self) -> usize {
         self.index
+    }
+
+    /// The rule's name.
+    #[must_use]
+    pub fn rule(&self) -> &str {
+        &self.rule
     }
 
     #[cfg(feature = "config")]

@@ -28,9 +28,16 @@ pub(super) struct Candidate {
     pub(super) methods: Vec<Method>,
 }
 
+/// The rule that another one can never be told apart from, for this method or for all.
+#[derive(Debug)]
+pub(super) struct Twin {
+    pub(super) entry: usize,
+    pub(super) method: Option<Method>,
+}
+
 impl Tree {
     /// Adds a rule; or says which rule it can never be told apart from.
-    pub(super) fn add(&mut self, path: &Segments, candidate: Candidate) -> Result<(), usize> {
+    pub(super) fn add(&mut self, path: &Segments, candidate: Candidate) -> Result<(), Twin> {
         let mut node = self;
         for segment in &path.segments {
             node = match segment {
@@ -43,9 +50,14 @@ impl Tree {
             Tail::Rest => &mut node.rest,
             Tail::Prefix => &mut node.prefix,
         };
-        let twin = place.iter().find(|other| other.shares_a_method(&candidate)).map(|other| other.entry);
+        let twin = place.iter().find_map(|other| other.twin_of(&candidate));
         place.push(candidate);
         twin.map_or(Ok(()), Err)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        let here = [&self.exact, &self.rest, &self.prefix];
+        self.literals.is_empty() && self.parameter.is_none() && here.iter().all(|rules| rules.is_empty())
     }
 
     /// Shows the rules that match a path to `visit`, the most specific first, until it returns something: at every
@@ -100,11 +112,14 @@ impl Candidate {
         }
     }
 
-    fn shares_a_method(&self, other: &Self) -> bool {
+    fn twin_of(&self, other: &Self) -> Option<Twin> {
+        let entry = self.entry;
         match (self.methods.is_empty(), other.methods.is_empty()) {
-            (true, true) => true,
-            (false, false) => self.methods.iter().any(|method| other.methods.contains(method)),
-            _ => false,
+            (true, true) => Some(Twin { entry, method: None }),
+            _ => {
+                let shared = self.methods.iter().find(|method| other.methods.contains(method))?;
+                Some(Twin { entry, method: Some(shared.clone()) })
+            }
         }
     }
 }
