@@ -25,7 +25,12 @@ pub type BoxError = Box<dyn Error + Send + Sync>;
 /// Implements [`http_body::Body`] with [`Bytes`] and [`BoxError`]. Trailers pass through untouched. A boxed body
 /// that panics breaks off with an error, so that it costs one transfer and not a worker.
 #[derive(Default)]
-pub struct Body(Kind);
+pub struct Body {
+    kind: Kind,
+    /// Told of every frame, so that the forwarder knows that an upload moves.
+    #[cfg(feature = "client")]
+    progress: Option<std::sync::Arc<crate::client::Progress>>,
+}
 
 #[derive(Default)]
 enum Kind {
@@ -62,15 +67,22 @@ impl Body {
         };
         #[cfg(any(feature = "client", feature = "server"))]
         let body = match downcast::<B, hyper::body::Incoming>(body) {
-            Ok(body) => return Self(Kind::Incoming(body)),
+            Ok(body) => return Kind::Incoming(body).into(),
             Err(body) => body,
         };
         #[cfg(feature = "client")]
         let body = match downcast::<B, crate::client::ResponseBody>(body) {
-            Ok(body) => return Self(Kind::Upstream(body)),
+            Ok(body) => return Kind::Upstream(body).into(),
             Err(body) => body,
         };
-        Self(Kind::Boxed(Box::pin(ErrorsBoxed { body })))
+        Kind::Boxed(Box::pin(ErrorsBoxed { body })).into()
+    }
+
+    /// The same body, whose frames are reported to `progress`.
+    #[cfg(feature = "client")]
+    pub(crate) fn reporting_to(mut self, progress: std::sync::Arc<crate::client::Progress>) -> Self {
+        self.progress = Some(progress);
+        self
     }
 
     /// Reads the whole body into memory, at most `max` bytes of it. Trailers are dropped.
@@ -101,6 +113,40 @@ impl Body {
     }
 }
 
+impl Kind {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self {
+            Self::Empty => Poll::Ready(None),
+            Self::Full(_) => match std::mem::take(self) {
+                Self::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                _ => Poll::Ready(None),
+            },
+            #[cfg(any(feature = "client", feature = "server"))]
+            Self::Incoming(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            #[cfg(feature = "client")]
+            Self::Upstream(body) => Pin::new(body).poll_frame(cx),
+            Self::Boxed(body) => match catch_unwind(AssertUnwindSafe(|| body.as_mut().poll_frame(cx))) {
+                Ok(poll) => poll,
+                Err(_) => {
+                    // Never polled again: whatever panicked may be half-way through a change.
+                    *self = Self::Empty;
+                    Poll::Ready(Some(Err("a response body panicked".into())))
+                }
+            },
+        }
+    }
+}
+
+impl From<Kind> for Body {
+    fn from(kind: Kind) -> Self {
+        Self {
+            kind,
+            #[cfg(feature = "client")]
+            progress: None,
+        }
+    }
+}
+
 impl HttpBody for Body {
     type Data = Bytes;
     type Error = BoxError;
@@ -109,29 +155,16 @@ impl HttpBody for Body {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match &mut self.0 {
-            Kind::Empty => Poll::Ready(None),
-            Kind::Full(_) => match std::mem::take(&mut self.0) {
-                Kind::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
-                _ => Poll::Ready(None),
-            },
-            #[cfg(any(feature = "client", feature = "server"))]
-            Kind::Incoming(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
-            #[cfg(feature = "client")]
-            Kind::Upstream(body) => Pin::new(body).poll_frame(cx),
-            Kind::Boxed(body) => match catch_unwind(AssertUnwindSafe(|| body.as_mut().poll_frame(cx))) {
-                Ok(poll) => poll,
-                Err(_) => {
-                    // Never polled again: whatever panicked may be half-way through a change.
-                    self.0 = Kind::Empty;
-                    Poll::Ready(Some(Err("a response body panicked".into())))
-                }
-            },
+        let frame = self.kind.poll_frame(cx);
+        #[cfg(feature = "client")]
+        if let (Poll::Ready(_), Some(progress)) = (&frame, &self.progress) {
+            progress.moved();
         }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.0 {
+        match &self.kind {
             Kind::Empty => true,
             Kind::Full(bytes) => bytes.is_empty(),
             #[cfg(any(feature = "client", feature = "server"))]
@@ -143,7 +176,7 @@ impl HttpBody for Body {
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.0 {
+        match &self.kind {
             Kind::Empty => SizeHint::with_exact(0),
             Kind::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             #[cfg(any(feature = "client", feature = "server"))]
@@ -157,7 +190,7 @@ impl HttpBody for Body {
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        if bytes.is_empty() { Self::empty() } else { Self(Kind::Full(bytes)) }
+        if bytes.is_empty() { Self::empty() } else { Kind::Full(bytes).into() }
     }
 }
 
@@ -181,7 +214,7 @@ impl From<&'static str> for Body {
 
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match &self.0 {
+        let kind = match &self.kind {
             Kind::Empty => "empty",
             Kind::Full(_) => "full",
             #[cfg(any(feature = "client", feature = "server"))]
@@ -368,8 +401,8 @@ mod tests {
 
     #[test]
     fn a_body_is_never_boxed_twice_and_an_ended_one_never() {
-        assert!(matches!(Body::new(Body::from("x")).0, Kind::Full(_)));
-        assert!(matches!(Body::new(http_body_util::Empty::new()).0, Kind::Empty));
-        assert!(matches!(Body::new(http_body_util::Full::new(Bytes::from("x"))).0, Kind::Boxed(_)));
+        assert!(matches!(Body::new(Body::from("x")).kind, Kind::Full(_)));
+        assert!(matches!(Body::new(http_body_util::Empty::new()).kind, Kind::Empty));
+        assert!(matches!(Body::new(http_body_util::Full::new(Bytes::from("x"))).kind, Kind::Boxed(_)));
     }
 }

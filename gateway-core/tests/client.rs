@@ -310,3 +310,25 @@ async fn endless_interim_answers_end_with_the_deadline() {
     let strict = description(&upstream).response_timeout(Duration::from_millis(100)).build().unwrap();
     assert_eq!(kind(&strict, get("/")).await, ErrorKind::Timeout);
 }
+
+#[tokio::test]
+async fn an_upload_may_take_longer_than_the_wait_for_its_answer_as_long_as_it_moves() {
+    let slow = upstream([vec![Step::ReadBody, OK]]).await;
+    let strict = |upstream: &ScriptedUpstream| {
+        description(upstream).response_timeout(Duration::from_millis(150)).build().unwrap()
+    };
+    let (sender, body) = channel();
+    let request = Request::post("/").header("host", "a").body(body).unwrap();
+    tokio::spawn(async move {
+        for _ in 0..5 {
+            tokio::time::sleep(Duration::from_millis(60)).await;
+            sender.data("piece").await;
+        }
+    });
+    assert_eq!(text(strict(&slow).oneshot(request).await.unwrap()).await, "ok");
+
+    let (_sender, body) = channel();
+    let request = Request::post("/").header("host", "a").body(body).unwrap();
+    let silent = upstream([vec![Step::Stall]]).await;
+    assert_eq!(kind(&strict(&silent), request).await, ErrorKind::Timeout);
+}

@@ -1,6 +1,6 @@
 use std::{
     fmt,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -18,6 +18,7 @@ use super::{
     body::ResponseBody,
     connection::{Connection, Unanswered},
     pool::Pool,
+    progress::Progress,
 };
 use crate::{
     Body, BoxError, Clock, Explanation, Facts, Refusal, UpstreamError, Verdict,
@@ -97,12 +98,28 @@ impl Shared {
         if let Err(refusal) = self.prepare(&mut head, facts.as_ref()) {
             return Ok(refusal.into_response(&Asked::of(&head)));
         }
-        let deadline = self.clock.now() + self.settings.response_timeout;
-        let deadline = facts.as_ref().and_then(Facts::deadline).map_or(deadline, |own| own.min(deadline));
-        let exchange = self.exchange(Request::from_parts(head, body), facts.as_ref(), deadline);
-        match self.clock.timeout(deadline, exchange).await {
-            Some(outcome) => outcome,
-            None => Err(UpstreamError::new(ErrorKind::Timeout)),
+        let start = self.clock.now();
+        let progress = (!body.is_end_stream()).then(|| Arc::new(Progress::new(&self.clock)));
+        let body = match &progress {
+            Some(progress) => body.reporting_to(Arc::clone(progress)),
+            None => body,
+        };
+        let own = facts.as_ref().and_then(Facts::deadline);
+        let deadline = || {
+            let moved = progress.as_ref().map_or(start, |progress| progress.last());
+            let patience = moved + self.settings.response_timeout;
+            own.map_or(patience, |own| own.min(patience))
+        };
+        let mut until = deadline();
+        let mut exchange = pin!(self.exchange(Request::from_parts(head, body), facts.as_ref(), until));
+        loop {
+            if let Some(outcome) = self.clock.timeout(until, exchange.as_mut()).await {
+                return outcome;
+            }
+            match deadline() {
+                later if later > until => until = later,
+                _ => return Err(UpstreamError::new(ErrorKind::Timeout)),
+            }
         }
     }
 

@@ -20,7 +20,7 @@
 //! | limit | value | past it |
 //! | --- | --- | --- |
 //! | connect | 1 s | [`Connect`](crate::error::ErrorKind::Connect) |
-//! | response head | 30 s, or the request's deadline | [`Timeout`](crate::error::ErrorKind::Timeout) |
+//! | response head, after the last byte of the request was taken | 30 s, or the request's deadline | [`Timeout`](crate::error::ErrorKind::Timeout) |
 //! | size of the response head | 64 KiB, 100 fields | [`Protocol`](crate::error::ErrorKind::Protocol) |
 //! | silence inside a response body | 60 s | the transfer breaks off |
 //! | idle connections per endpoint | 64, for 30 s | closed |
@@ -29,6 +29,8 @@ mod body;
 mod connection;
 mod forward;
 mod pool;
+mod progress;
 
 pub use body::ResponseBody;
 pub use forward::{Forward, ForwardFuture};
+pub(crate) use progress::Progress;

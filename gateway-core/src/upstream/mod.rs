@@ -74,8 +74,8 @@ impl Upstream {
         self
     }
 
-    /// How long the upstream may take until its response head is there; the deadline of the request counts too.
-    /// 30 s.
+    /// How long the upstream may take until its response head is there, counted from the last piece of the request's
+    /// body that it took; the deadline of the request counts too. 30 s.
     #[must_use]
     pub fn response_timeout(mut self, timeout: Duration) -> Self {
         self.settings.response_timeout = timeout;
