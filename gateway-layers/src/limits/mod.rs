@@ -41,8 +41,8 @@
 //!
 //! **Silence** is time in which somebody waited for a frame and none came; a reader that pauses is not held against
 //! the client. Set [`body_idle(None)`](LimitsLayer::body_idle) where clients stream and may have nothing to say for
-//! long, as in gRPC. A body that trickles is bounded by the feature `timeout` alone, and not at all once the answer's head
-//! is out.
+//! long, as in gRPC. A body that trickles is bounded by the feature `timeout` alone, and not at all once the answer's
+//! head is out.
 //!
 //! **Order**: phase [`Arrive`](gateway_core::phase::Arrive). **Buffers** nothing. **Costs** no allocation, and a timer
 //! only once a body is silent. **Counts** `gateway_decisions_total`.

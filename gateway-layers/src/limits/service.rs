@@ -118,7 +118,7 @@ mod tests {
     use bytes::Bytes;
     use gateway_core::{
         Body, BoxError, RescueLayer, UpstreamError,
-        error::ErrorKind,
+        error::{ErrorKind, refusal_for},
         meter::Meter,
         testing::{MemoryServer, channel, contract},
     };
@@ -176,17 +176,26 @@ mod tests {
 
     #[tokio::test]
     async fn bare_in_axum_a_head_gets_413_and_a_body_that_breaks_off_gets_400() {
-        let length = axum::routing::post(async |body: Bytes| body.len().to_string());
-        let router = axum::Router::new().route("/", length).layer(LimitsLayer::default().body(5));
-        let status = async |body: axum::body::Body| {
-            let request = Request::post("/").body(body).unwrap();
+        let extractor = axum::routing::post(async |body: Bytes| body.len().to_string());
+        let by_hand = axum::routing::post(async |body: axum::body::Body| {
+            let broken = axum::body::to_bytes(body, 1 << 20).await.unwrap_err();
+            (refusal_for(&broken).status(), "")
+        });
+        let router = axum::Router::new().route("/", extractor).route("/by-hand", by_hand);
+        let router = router.layer(LimitsLayer::default().body(5));
+        let status = async |path: &str, body: axum::body::Body| {
+            let request = Request::post(path).body(body).unwrap();
             router.clone().oneshot(request).await.unwrap().status().as_u16()
         };
-        assert_eq!(status("12345".into()).await, 200);
-        assert_eq!(status("123456".into()).await, 413);
-        let (sender, body) = channel();
-        tokio::spawn(async move { sender.data("123456").await });
-        assert_eq!(status(axum::body::Body::new(body)).await, 400);
+        let streamed = || {
+            let (sender, body) = channel();
+            tokio::spawn(async move { sender.data("123456").await });
+            axum::body::Body::new(body)
+        };
+        assert_eq!(status("/", "12345".into()).await, 200);
+        assert_eq!(status("/", "123456".into()).await, 413);
+        assert_eq!(status("/", streamed()).await, 400);
+        assert_eq!(status("/by-hand", streamed()).await, 413);
     }
 
     #[tokio::test]
