@@ -24,6 +24,15 @@ pub enum End {
 }
 
 impl End {
+    /// The same, seen by the client: an answer to `HEAD` is complete without its body, which no server takes.
+    #[must_use]
+    pub fn of_answer_to(self, method: &http::Method) -> Self {
+        match self {
+            Self::Dropped if method == http::Method::HEAD => Self::Complete,
+            end => end,
+        }
+    }
+
     /// The word in logs and metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

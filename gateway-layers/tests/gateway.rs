@@ -116,6 +116,26 @@ async fn log_and_metrics_see_refusals_at_the_edge_and_failures_behind() {
 }
 
 #[tokio::test]
+async fn an_answer_to_head_is_complete_without_its_body() {
+    let (meter, (sink, lines)) = (Meter::default(), Sink::memory());
+    let gateway = Gateway::builder()
+        .layer(AccessLogLayer::new(sink.clone()))
+        .layer(MetricsLayer::new(&meter))
+        .route(Rule::path("/"), |route| route.service(service_fn(hello)))
+        .build()
+        .unwrap();
+    let server = MemoryServer::new(gateway);
+    for path in ["/", "/nothing"] {
+        server.send(request("HEAD", "a.test", path)).await.unwrap();
+    }
+    tokio::task::yield_now().await;
+    assert!(sink.flush(Duration::from_secs(5)));
+    let text = lines.text();
+    assert_eq!(text.matches("\"end\":\"complete\"").count(), 2, "{text}");
+    assert!(meter.render().contains("http_server_aborted_requests_total 0\n"));
+}
+
+#[tokio::test]
 async fn layers_run_in_their_order_and_one_fallback_serves_the_rest() {
     let order = Arc::new(AtomicUsize::new(0));
     let step = |expected: usize| {
@@ -148,11 +168,9 @@ fn every_mistake_of_a_gateway_is_told_at_once() {
         .map(drop)
         .unwrap_err();
     assert_eq!(
-        error.problems(),
-        [
-            "route `/a`: endpoint `nowhere`: expected http://HOST[:PORT][/PATH]",
-            "rule `two`: path `b`: a path starts with `/`",
-        ]
+        error.to_string(),
+        "route `one`: upstream: endpoint `nowhere`: expected http://HOST[:PORT][/PATH]\n\
+         route `two`: path `b`: a path starts with `/`"
     );
 }
 

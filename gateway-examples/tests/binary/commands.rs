@@ -55,7 +55,7 @@ fn a_rule_is_checked_even_if_its_upstream_is_wrong() {
     let (code, _, said) = run(command);
     assert_eq!((code, said.lines().count()), (Some(2), 3), "{said}");
     for part in
-        ["routes[0].upstream: endpoint `x`", "routes[1].name: another rule", "routes[1].path: path `/{b`"]
+        ["routes[0].upstream: endpoint `x`", "routes[1].name: the rule `/a/*` has the same name", "routes[1].path: path `/{b`"]
     {
         assert!(said.contains(part), "{part} in {said}");
     }

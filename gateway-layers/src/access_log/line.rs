@@ -86,6 +86,7 @@ impl LogWatch {
                 }
             }
         }
+        let end = if self.answer.is_some() { end.of_answer_to(&self.method) } else { end };
         text(line, "end", end.as_str());
         if let Some(answer) = &self.answer {
             millis(line, "head_ms", since_arrival(answer.at));

@@ -12,8 +12,8 @@ use gateway_core::{
 use http::Response;
 use tower_layer::{Identity, Layer, Stack as Layers};
 
-use super::{BuildError, Gateway, Route, RouteBuilder};
-use crate::routing::{self, NotFound, Routing, RoutingLayer, Rule};
+use super::{BuildError, Gateway, Problem, Route, RouteBuilder};
+use crate::routing::{NotFound, Routing, RoutingLayer, Rule, Stack, Table};
 
 /// A gateway in the making: first the layers that every request meets, then the routes.
 ///
@@ -82,8 +82,14 @@ impl<L, P> Builder<L, P> {
         rule: Rule,
         make: impl FnOnce(RouteBuilder<Identity, phase::Choose>) -> Route,
     ) -> Routes<L, NotFound> {
+        self.routes().route(rule, make)
+    }
+
+    /// From here on only routes can be added. [`route`](Self::route) says it by itself; this is for routes that are
+    /// added in a loop, and for a gateway that has only a fallback.
+    pub fn routes(self) -> Routes<L, NotFound> {
         let Self { layers, rescue, meter, .. } = self;
-        Routes { layers, rescue, meter, routes: Vec::new(), fallback: NotFound }.route(rule, make)
+        Routes { layers, rescue, meter, routes: Vec::new(), fallback: NotFound }
     }
 
     fn push<X, Q>(self, layer: X) -> Builder<Layers<X, L>, Q> {
@@ -113,7 +119,8 @@ impl<L, F> Routes<L, F> {
         self
     }
 
-    /// The service for requests that no rule matches, instead of 404.
+    /// The service for requests that no rule matches, instead of 404. What it fails with is answered like the failure
+    /// of a route.
     pub fn fallback<G>(self, fallback: G) -> Routes<L, G> {
         let Self { layers, rescue, meter, routes, .. } = self;
         Routes { layers, rescue, meter, routes, fallback }
@@ -128,26 +135,22 @@ impl<L, F> Routes<L, F> {
         L: Layer<Rescue<Routing<F>>>,
     {
         let mut problems = Vec::new();
-        let mut rules = Vec::new();
+        let mut table = Table::empty();
         for (rule, route) in self.routes {
-            match route.stack {
-                Ok(stack) => rules.push((rule, stack)),
-                Err(error) => problems.push(format!("route `{rule}`: {error}")),
-            }
+            // The rule is checked beside the others whatever becomes of the stack behind it.
+            let stack = route.stack.unwrap_or_else(|error| {
+                problems.push(Problem::Upstream { route: rule.route().name().to_owned(), error });
+                Stack::new(NotFound)
+            });
+            problems.extend(table.add(&rule, stack).into_iter().map(Problem::Rule));
         }
-        match RoutingLayer::new(rules) {
-            Ok(routing) if problems.is_empty() => {
-                let routes = routing.meter(&self.meter).layer(self.fallback);
-                // What fails behind here is an answer already when the log and the metrics see it.
-                let layers = self.layers.layer(RescueLayer::default().layer(routes));
-                Ok(Gateway::new(self.rescue.layer(CanonicalLayer::deferred().layer(layers))))
-            }
-            Ok(_) => Err(BuildError(problems)),
-            Err(errors) => {
-                problems.extend(errors.errors().iter().map(ToString::to_string));
-                Err(BuildError(problems))
-            }
+        if !problems.is_empty() {
+            return Err(BuildError(problems));
         }
+        let routing = RoutingLayer::of(table).meter(&self.meter).layer(self.fallback);
+        // What fails behind here is an answer already when the log and the metrics see it.
+        let layers = self.layers.layer(RescueLayer::default().layer(routing));
+        Ok(Gateway::new(self.rescue.layer(CanonicalLayer::deferred().layer(layers))))
     }
 }
 
@@ -159,7 +162,7 @@ impl<L, P: Phase> fmt::Debug for Builder<L, P> {
 
 impl<L, F> fmt::Debug for Routes<L, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rules: Vec<&routing::Rule> = self.routes.iter().map(|(rule, _)| rule).collect();
+        let rules: Vec<&Rule> = self.routes.iter().map(|(rule, _)| rule).collect();
         f.debug_struct("Routes").field("rules", &rules).finish_non_exhaustive()
     }
 }

@@ -45,8 +45,10 @@ mod build_error;
 mod builder;
 mod route;
 mod service;
+#[cfg(test)]
+mod tests;
 
-pub use build_error::BuildError;
+pub use build_error::{BuildError, Problem};
 pub use builder::{Builder, Routes};
 pub use route::{Route, RouteBuilder};
 pub use service::Gateway;

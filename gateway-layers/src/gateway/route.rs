@@ -5,7 +5,7 @@ use gateway_core::{
     Body, BoxError,
     client::Forward,
     phase::{self, MayFollow, Phase, Staged},
-    upstream::Upstream,
+    upstream::{Upstream, UpstreamConfigError},
 };
 use http::{Request, Response};
 use http_body::Body as HttpBody;
@@ -14,7 +14,8 @@ use tower_service::Service;
 
 use crate::routing::Stack;
 
-/// The stack of one route in the making; it ends with [`upstream`](Self::upstream) or [`service`](Self::service).
+/// The stack of one route in the making; it ends with [`upstream`](Self::upstream), [`service`](Self::service) or
+/// [`stack`](Self::stack).
 ///
 /// It starts behind the phase [`Choose`](phase::Choose): a layer of phase `Arrive` belongs to the whole gateway.
 #[must_use = "a route needs an upstream or a service at its end"]
@@ -62,8 +63,7 @@ impl<L, P> RouteBuilder<L, P> {
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let stack = upstream.build().map(|forward| Stack::new(self.layers.layer(forward)));
-        Route { stack: stack.map_err(|error| error.to_string()) }
+        Route { stack: upstream.build().map(|forward| Stack::new(self.layers.layer(forward))) }
     }
 
     /// Ends the route with any service.
@@ -77,6 +77,23 @@ impl<L, P> RouteBuilder<L, P> {
         B::Error: Into<BoxError>,
     {
         Route { stack: Ok(Stack::new(self.layers.layer(service))) }
+    }
+
+    /// Ends the route with a stack that `make` builds of the layers. This is the way to a route that can say what it
+    /// would do, if all its layers and the service behind them can:
+    ///
+    /// ```
+    /// # use gateway_layers::{gateway::Gateway, routing::{NotFound, Rule, Stack}};
+    /// # use tower::Layer;
+    /// let builder = Gateway::builder()
+    ///     .route(Rule::prefix("/gone"), |route| route.stack(|layers| Stack::explained(layers.layer(NotFound))));
+    /// # assert!(builder.build().is_ok());
+    /// ```
+    ///
+    /// What ends with [`upstream`](Self::upstream) or [`service`](Self::service) may hold any layer; such a route can
+    /// only say that it is there.
+    pub fn stack(self, make: impl FnOnce(L) -> Stack) -> Route {
+        Route { stack: Ok(make(self.layers)) }
     }
 
     fn push<X, Q>(self, layer: X) -> RouteBuilder<Layers<X, L>, Q> {
@@ -93,5 +110,5 @@ impl<L, P: Phase> fmt::Debug for RouteBuilder<L, P> {
 /// A complete route.
 #[derive(Debug)]
 pub struct Route {
-    pub(super) stack: Result<Stack, String>,
+    pub(super) stack: Result<Stack, UpstreamConfigError>,
 }

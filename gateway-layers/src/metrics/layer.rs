@@ -153,6 +153,7 @@ impl Guard for RequestWatch {
         let duration = self.clock.now().saturating_duration_since(self.arrived);
         counts.series.record(method, facts.route(), *status, code, duration);
         counts.bytes.add(self.bytes as u64);
+        let end = if *status == 0 { end } else { end.of_answer_to(method) };
         if end == End::Dropped {
             counts.aborted.increment();
         }

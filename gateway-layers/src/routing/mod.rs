@@ -40,14 +40,18 @@
 #[cfg(feature = "config")]
 pub(crate) mod config;
 mod layer;
+mod not_found;
 mod pattern;
 mod rule;
+mod service;
 mod stack;
 mod table;
 mod tree;
 
-pub use layer::{NotFound, Routing, RoutingFuture, RoutingLayer, RulesError};
+pub use layer::{RoutingLayer, RulesError};
+pub use not_found::NotFound;
 pub use rule::Rule;
+pub use service::{Routing, RoutingFuture};
 pub use stack::{Stack, StackFuture};
 #[cfg(feature = "config")]
 pub(crate) use table::Part;

@@ -103,3 +103,40 @@ seam! {
     Opaque: ;
     Explained: Explain;
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        mem,
+        task::{Context, Poll},
+    };
+
+    use gateway_core::testing::{Inner, contract};
+    use tower::layer::layer_fn;
+
+    use super::*;
+
+    /// Every call through a seam of its own. A seam itself has no readiness; this one asks the service behind it.
+    #[derive(Clone)]
+    struct ThroughASeam(Inner);
+
+    impl Service<Request<Body>> for ThroughASeam {
+        type Response = Response<Body>;
+        type Error = BoxError;
+        type Future = StackFuture;
+
+        fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+            Service::<Request<Body>>::poll_ready(&mut self.0, cx)
+        }
+
+        fn call(&mut self, request: Request<Body>) -> StackFuture {
+            let next = self.0.clone();
+            Stack::new(mem::replace(&mut self.0, next)).call(request)
+        }
+    }
+
+    #[tokio::test]
+    async fn keeps_the_contract() {
+        contract::check(layer_fn(ThroughASeam)).await;
+    }
+}

@@ -1,4 +1,7 @@
-use std::{collections::HashMap, fmt};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+};
 
 use gateway_core::facts::Route;
 use http::Method;
@@ -31,6 +34,18 @@ pub enum Found<'a, T> {
     MethodNotAllowed(Vec<Method>),
     /// No rule is for this host and path.
     Nothing,
+}
+
+/// How a rule compares with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Compared {
+    Serves,
+    /// It would serve, but another one is more specific.
+    LessSpecific,
+    /// It is for the host and the path, and not for the method.
+    OtherMethod,
+    /// It is for another host or path.
+    Elsewhere,
 }
 
 impl<T> Table<T> {
@@ -106,22 +121,25 @@ impl<T> Table<T> {
         if is_known { Found::MethodNotAllowed(self.allowed(host, path)) } else { Found::Nothing }
     }
 
-    /// The rules for this host and path in the order in which they are asked, in words, each with whether it serves
-    /// this method: for explanations. The first that does is the one that [`find`](Self::find) finds.
-    pub(super) fn candidates(&self, host: Option<&str>, path: &str, method: &Method) -> Vec<(&str, bool)> {
+    /// Every rule in words, and how it compares with a request: first those for its host and path, in the order in
+    /// which they are asked, then the others. For explanations.
+    pub(super) fn compared(&self, host: Option<&str>, path: &str, method: &Method) -> Vec<(&str, Compared)> {
         let mut asked = Vec::new();
+        let mut is_served = false;
         self.visit_all(host, path, |candidates| {
-            let best = best(candidates, method);
-            let others = candidates.iter().filter(|candidate| Some(candidate.entry) != best);
-            asked.extend(best.map(|entry| (entry, true)));
-            asked.extend(others.map(|candidate| (candidate.entry, candidate.rank(method).is_some())));
+            let mut ranked: Vec<_> =
+                candidates.iter().map(|candidate| (candidate.rank(method), candidate.entry)).collect();
+            ranked.sort_by_key(|&(rank, entry)| (rank.is_none(), rank, entry));
+            asked.extend(ranked.into_iter().map(|(rank, entry)| match rank {
+                None => (entry, Compared::OtherMethod),
+                Some(_) if std::mem::replace(&mut is_served, true) => (entry, Compared::LessSpecific),
+                Some(_) => (entry, Compared::Serves),
+            }));
         });
-        asked.into_iter().map(|(entry, serves)| (self.texts[entry].as_str(), serves)).collect()
-    }
-
-    /// Whether any rule is for this host.
-    pub(super) fn knows(&self, host: Option<&str>) -> bool {
-        self.trees(host).any(|tree| !tree.is_empty())
+        let known: HashSet<usize> = asked.iter().map(|(entry, _)| *entry).collect();
+        let others = (0..self.texts.len()).filter(|entry| !known.contains(entry));
+        asked.extend(others.map(|entry| (entry, Compared::Elsewhere)));
+        asked.into_iter().map(|(entry, compared)| (self.texts[entry].as_str(), compared)).collect()
     }
 
     /// All routes, in the order in which they were given.
@@ -149,7 +167,9 @@ impl<T> Table<T> {
             visit(candidates);
             None
         };
-        self.trees(host).for_each(|tree| drop(tree.visit(path, &mut on)));
+        for tree in self.trees(host) {
+            tree.visit(path, &mut on);
+        }
     }
 
     /// The trees for a host, the most specific first.

@@ -55,11 +55,6 @@ impl Tree {
         twin.map_or(Ok(()), Err)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        let here = [&self.exact, &self.rest, &self.prefix];
-        self.literals.is_empty() && self.parameter.is_none() && here.iter().all(|rules| rules.is_empty())
-    }
-
     /// Shows the rules that match a path to `visit`, the most specific first, until it returns something: at every
     /// segment a literal goes before a parameter, and both before what ends earlier.
     pub(super) fn visit<'a, T>(

@@ -88,67 +88,161 @@ fn every_rule_that_cannot_be_used_is_named() {
         texts,
         [
             "rule `two`: it can never be told apart from the rule `one`",
-            "rule `one`: another rule has the same name",
+            "rule `one`: the rule `/a/{id}` has the same name",
             "rule `*b`: host `*`: expected a name such as api.example.com or *.example.com",
             "rule `*b`: path `b`: a path starts with `/`",
         ]
     );
-    assert_eq!(errors[2].index(), 3);
+    assert_eq!((errors[2].index(), errors[2].rule()), (3, "*b"));
 }
 
-/// The rule that a plain reading of the precedence finds, by looking at every rule.
-fn naive(rules: &[Rule], path: &str, method: &Method) -> Option<usize> {
-    let segments: Vec<&str> = path[1..].split('/').collect();
-    let rank = |rule: &Rule| {
-        let (is_prefix, pattern) = match &rule.path {
-            Path::Pattern(pattern) => (false, pattern),
-            Path::Prefix(prefix) => (true, prefix),
-        };
-        let wanted: Vec<&str> = match pattern.as_str() {
-            "/" if is_prefix => Vec::new(),
-            pattern => pattern[1..].split('/').collect(),
-        };
-        let fits = wanted
-            .iter()
-            .zip(&segments)
-            .all(|(wanted, found)| wanted == found || (wanted.starts_with('{') && !found.is_empty()));
-        let long_enough =
-            if is_prefix { wanted.len() <= segments.len() } else { wanted.len() == segments.len() };
-        if !fits || !long_enough {
-            return None;
+#[test]
+fn a_rule_that_is_there_twice_is_one_mistake() {
+    let write = || Rule::path("/a").method(Method::POST);
+    let errors = Table::new([
+        (write(), ()),
+        (write(), ()),
+        (write().method(Method::PUT), ()),
+        (Rule::path("/a").method(Method::PUT), ()),
+        (Rule::prefix("/b"), ()),
+        (Rule::path("/b/*"), ()),
+    ])
+    .unwrap_err();
+    let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        texts,
+        [
+            "rule `POST /a`: for POST it can never be told apart from the rule `POST /a`",
+            "rule `POST, PUT /a`: for POST it can never be told apart from the rule `POST /a`",
+            "rule `PUT /a`: for PUT it can never be told apart from the rule `POST, PUT /a`",
+            "rule `/b/*`: the rule `/b/*` has the same name",
+        ]
+    );
+}
+
+#[test]
+fn finding_a_rule_allocates_nothing() {
+    let table = table(vec![
+        Rule::path("/a").host("*.test").method(Method::GET),
+        Rule::path("/a/{id}/{*rest}").host("a.b.test").method(Method::GET),
+        Rule::prefix("/a").name("all"),
+    ]);
+    for (path, method, expected) in
+        [("/a", Method::PUT, "all"), ("/a/7/x", Method::PUT, "all"), ("/x", Method::GET, "nothing")]
+    {
+        let found = allocation_counter::measure(|| drop(table.find(Some("a.b.test"), path, &method)));
+        assert_eq!(found.count_total, 0, "{method} {path}");
+        assert_eq!(find(&table, "a.b.test", path, &method), expected);
+    }
+}
+
+/// How well a rule serves a request by a plain reading of the precedence; smaller is better.
+fn rank(rule: &Rule, host: &str, path: &str) -> Option<(usize, Vec<u8>, u8)> {
+    let by_host = match rule.host.as_deref() {
+        None => 1_000,
+        Some(exact) if exact == host => 0,
+        // A wildcard with its dot, so that `*.a` is not for the host `a`.
+        Some(wildcard) => {
+            let suffix = wildcard.strip_prefix('*').filter(|suffix| host.ends_with(suffix))?;
+            1_000 - suffix.len()
         }
-        let by_method = match rule.methods.as_slice() {
-            [] => 2,
-            methods if methods.contains(method) => 0,
-            methods if method == Method::HEAD && methods.contains(&Method::GET) => 1,
-            _ => return None,
-        };
-        let by_segment: Vec<u8> = (0..segments.len())
-            .map(|at| wanted.get(at).map_or(2, |wanted| wanted.starts_with('{').into()))
-            .collect();
-        Some((by_segment, is_prefix, by_method))
     };
-    let ranked = rules.iter().enumerate().filter_map(|(index, rule)| Some((rank(rule)?, index)));
-    ranked.min().map(|(_, index)| index)
+    let (is_prefix, pattern) = match &rule.path {
+        Path::Pattern(pattern) => (false, pattern),
+        Path::Prefix(prefix) => (true, prefix),
+    };
+    let segments: Vec<&str> = path[1..].split('/').collect();
+    let mut wanted: Vec<&str> = match pattern.as_str() {
+        "/" if is_prefix => Vec::new(),
+        pattern => pattern[1..].split('/').collect(),
+    };
+    let is_rest = wanted.pop_if(|last| *last == "{*rest}").is_some();
+    let fits = wanted
+        .iter()
+        .zip(&segments)
+        .all(|(wanted, found)| wanted == found || (wanted.starts_with('{') && !found.is_empty()));
+    let further = segments.len().checked_sub(wanted.len())?;
+    let is_long_enough = match (is_prefix, is_rest) {
+        (true, _) => true,
+        (_, true) => further > 0 && !segments[wanted.len()].is_empty(),
+        _ => further == 0,
+    };
+    let beyond = if is_rest { 2 } else { 3 };
+    let by_segment = (0..segments.len())
+        .map(|at| wanted.get(at).map_or(beyond, |wanted| wanted.starts_with('{').into()))
+        .collect();
+    (fits && is_long_enough).then_some((by_host, by_segment, is_prefix.into()))
+}
+
+fn rank_of_method(rule: &Rule, method: &Method) -> Option<u8> {
+    match rule.methods.as_slice() {
+        [] => Some(2),
+        methods if methods.contains(method) => Some(0),
+        methods if method == Method::HEAD && methods.contains(&Method::GET) => Some(1),
+        _ => None,
+    }
+}
+
+/// What a plain reading finds, by looking at every rule.
+fn naive(rules: &[Rule], host: &str, path: &str, method: &Method) -> String {
+    let at_path = || rules.iter().filter_map(|rule| Some((rank(rule, host, path)?, rule)));
+    let serving = at_path().filter_map(|(rank, rule)| Some(((rank, rank_of_method(rule, method)?), rule)));
+    if let Some((_, rule)) = serving.min_by_key(|(rank, _)| rank.clone()) {
+        return rule.to_string();
+    }
+    let methods = at_path().flat_map(|(_, rule)| rule.methods.iter());
+    let with_head = methods.flat_map(|method| match *method {
+        Method::GET => vec!["GET", "HEAD"],
+        _ => vec![method.as_str()],
+    });
+    let allowed: std::collections::BTreeSet<&str> = with_head.collect();
+    match allowed.is_empty() {
+        true => "nothing".to_owned(),
+        false => format!("{:?}", Vec::from_iter(allowed)).replace('"', ""),
+    }
+}
+
+fn any_rule() -> impl Strategy<Value = Rule> {
+    let path = prop_oneof![
+        "(/(a|b|\\{x\\})){1,3}/?".prop_map(Rule::path),
+        "(/(a|b|\\{x\\})){0,2}/\\{\\*rest\\}".prop_map(Rule::path),
+        "(/(a|b)){1,2}|/".prop_map(Rule::prefix),
+    ];
+    let host = prop::sample::select(vec![None, Some("h"), Some("*.h"), Some("*.g.h"), Some("a.g.h")]);
+    let methods = prop::sample::subsequence(vec![Method::GET, Method::HEAD, Method::PUT], 0..=2);
+    (path, host, methods).prop_map(|(rule, host, methods)| {
+        let rule = host.into_iter().fold(rule, Rule::host);
+        methods.into_iter().fold(rule, Rule::method)
+    })
+}
+
+/// The same rules without those that the table refuses beside the others.
+fn without_twins(mut rules: Vec<Rule>) -> Vec<Rule> {
+    if let Err(errors) = Table::new(rules.iter().cloned().map(|rule| (rule, ()))) {
+        let refused: Vec<usize> = errors.iter().map(RuleError::index).collect();
+        let mut index = 0..;
+        rules.retain(|_| index.next().is_some_and(|index| !refused.contains(&index)));
+    }
+    rules
 }
 
 proptest! {
-    /// With rules for any method, so that the most specific path of the table and of the plain reading agree.
     #[test]
     fn finds_what_a_plain_reading_finds(
-        patterns in prop::collection::btree_set("(/(a|b|\\{x\\})){1,3}", 1..8),
-        prefixes in prop::collection::btree_set("(/(a|b)){1,2}", 0..4),
-        paths in prop::collection::vec("(/[abc]){1,4}", 1..20),
+        rules in prop::collection::vec(any_rule(), 0..12).prop_map(without_twins),
+        host in prop::sample::select(vec!["h", "a.h", "b.g.h", "a.g.h", "g.h", "other"]),
+        paths in prop::collection::vec("(/[abc]){1,4}/?|/", 1..20),
+        method in prop::sample::select(vec![Method::GET, Method::HEAD, Method::PUT, Method::POST]),
     ) {
-        // `{x}` twice in one pattern is one text for the plain reading.
-        let rules: Vec<Rule> = patterns.into_iter().map(Rule::path).chain(prefixes.into_iter().map(Rule::prefix)).collect();
-        let table = Table::new(rules.iter().cloned().enumerate().map(|(index, rule)| (rule, index))).unwrap();
+        let table = table(rules.clone());
         for path in paths {
-            let found = match table.find(None, &path, &Method::GET) {
-                Found::Rule(_, &index) => Some(index),
-                _ => None,
-            };
-            prop_assert_eq!(found, naive(&rules, &path, &Method::GET), "{}", path);
+            let found = find(&table, host, &path, &method);
+            prop_assert_eq!(&found, &naive(&rules, host, &path, &method), "{} {}{}", method, host, path);
+            let compared = table.compared(Some(host), &path, &method);
+            prop_assert_eq!(compared.len(), rules.len());
+            if let Some((rule, _)) = compared.iter().find(|(_, compared)| *compared == Compared::Serves) {
+                prop_assert_eq!(&found, rule, "what is explained is what is found");
+            }
         }
     }
 }

@@ -1,0 +1,303 @@
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use gateway_core::{
+    Body, BoxError, Explanation, Facts, Refusal, Verdict, canonical::host, explain::Explain, refusal::Asked,
+};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header::ALLOW, request::Parts};
+use http_body::Body as HttpBody;
+use tower_service::Service;
+
+use super::{
+    RoutingLayer, StackFuture,
+    table::{Compared, Found},
+};
+
+/// The service of [`RoutingLayer`].
+///
+/// Its readiness is that of the wrapped service, and the instance that was made ready is the one that is called; the
+/// readiness of a rule's stack is awaited inside its future, because only the request says which stack it is. What the
+/// wrapped service reserved while it became ready stays reserved for the next request, or until this service is
+/// dropped; servers use a clone for every request.
+#[derive(Clone, Debug)]
+pub struct Routing<S> {
+    routing: Arc<RoutingLayer>,
+    inner: S,
+}
+
+impl<S> Routing<S> {
+    pub(super) fn new(routing: Arc<RoutingLayer>, inner: S) -> Self {
+        Self { routing, inner }
+    }
+}
+
+impl<S, B, AB> Service<Request<B>> for Routing<S>
+where
+    S: Service<Request<B>, Response = Response<AB>>,
+    S::Error: Into<BoxError>,
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+    AB: HttpBody<Data = Bytes> + Send + 'static,
+    AB::Error: Into<BoxError>,
+{
+    type Response = Response<Body>;
+    type Error = BoxError;
+    type Future = RoutingFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let RoutingLayer { table, counts, clock } = &*self.routing;
+        if let Some(refusal) = Facts::get(request.extensions()).and_then(Facts::doomed) {
+            let refusal = refusal.clone();
+            counts.refused.increment();
+            let (head, _) = request.into_parts();
+            let response = refusal.into_response(&Asked::of(&head));
+            return RoutingFuture { kind: Kind::Refused { response: Some(response) } };
+        }
+        let kind = match table.find(host(request.headers()), request.uri().path(), request.method()) {
+            Found::Rule(route, stack) => {
+                counts.matched.increment();
+                Facts::of(request.extensions_mut(), clock).set_route(route);
+                Kind::Stack { future: stack.call(request.map(Body::new)) }
+            }
+            Found::MethodNotAllowed(methods) => {
+                counts.method_not_allowed.increment();
+                let (head, _) = request.into_parts();
+                let response = method_not_allowed(&methods).into_response(&Asked::of(&head));
+                Kind::Refused { response: Some(response) }
+            }
+            Found::Nothing => {
+                counts.no_route.increment();
+                Kind::Inner { future: self.inner.call(request) }
+            }
+        };
+        RoutingFuture { kind }
+    }
+}
+
+impl<S: Explain> Explain for Routing<S> {
+    fn explain(&self, head: &Parts, say: &mut Vec<Explanation>) {
+        let (table, method) = (&self.routing.table, &head.method);
+        let (host, path) = (host(&head.headers), head.uri.path());
+        let mut elsewhere = 0;
+        for (rule, compared) in table.compared(host, path, method) {
+            let why = match compared {
+                Compared::Serves => continue,
+                Compared::LessSpecific => format!("{rule}: less specific"),
+                Compared::OtherMethod => format!("{rule}: not for {method}"),
+                Compared::Elsewhere => {
+                    elsewhere += 1;
+                    if elsewhere > MAX_ELSEWHERE {
+                        continue;
+                    }
+                    format!("{rule}: another host or path")
+                }
+            };
+            say.push(Explanation::new(NAME, Verdict::Skip, why));
+        }
+        if elsewhere > MAX_ELSEWHERE {
+            let why = format!("{} more rules: another host or path", elsewhere - MAX_ELSEWHERE);
+            say.push(Explanation::new(NAME, Verdict::Skip, why));
+        }
+        match table.find(host, path, method) {
+            Found::Rule(route, stack) => {
+                say.push(Explanation::new(NAME, Verdict::Pass, format!("the rule is {route:?}")));
+                stack.explain(head, say);
+            }
+            Found::MethodNotAllowed(methods) => {
+                let why = format!("405: allowed is {}", list(&methods));
+                say.push(Explanation::new(NAME, Verdict::Refuse, why));
+            }
+            Found::Nothing => {
+                say.push(Explanation::new(NAME, Verdict::Skip, "no rule; on to what is behind"));
+                self.inner.explain(head, say);
+            }
+        }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The future of [`Routing`].
+    pub struct RoutingFuture<F> {
+        #[pin]
+        kind: Kind<F>,
+    }
+}
+
+pin_project_lite::pin_project! {
+    #[project = KindProjection]
+    enum Kind<F> {
+        Stack { future: StackFuture },
+        Inner { #[pin] future: F },
+        Refused { response: Option<Response<Body>> },
+    }
+}
+
+impl<F, AB, E> Future for RoutingFuture<F>
+where
+    F: Future<Output = Result<Response<AB>, E>>,
+    E: Into<BoxError>,
+    AB: HttpBody<Data = Bytes> + Send + 'static,
+    AB::Error: Into<BoxError>,
+{
+    type Output = Result<Response<Body>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().kind.project() {
+            KindProjection::Stack { future } => future.as_mut().poll(cx),
+            KindProjection::Inner { future } => {
+                let response = ready!(future.poll(cx)).map_err(Into::into)?;
+                Poll::Ready(Ok(response.map(Body::new)))
+            }
+            KindProjection::Refused { response } => {
+                Poll::Ready(Ok(response.take().expect("a future is not polled after it is ready")))
+            }
+        }
+    }
+}
+
+impl<F> fmt::Debug for RoutingFuture<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RoutingFuture").finish_non_exhaustive()
+    }
+}
+
+fn method_not_allowed(methods: &[Method]) -> Refusal {
+    let allow = HeaderValue::try_from(list(methods)).expect("a list of methods is a header value");
+    Refusal::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "this path is not served with this method",
+    )
+    .header(ALLOW, allow)
+}
+
+fn list(methods: &[Method]) -> String {
+    methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ")
+}
+
+const NAME: &str = "routing";
+
+/// The most rules for other hosts and paths that an explanation lists, so that it stays readable.
+const MAX_ELSEWHERE: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use gateway_core::{
+        Clock,
+        meter::Meter,
+        testing::{Behaviour, Inner, Probe, contract},
+    };
+    use tower::{Layer, ServiceExt, service_fn};
+
+    use super::*;
+    use crate::routing::{NotFound, Rule, Stack};
+
+    #[tokio::test]
+    async fn keeps_the_contract_towards_the_wrapped_service() {
+        contract::check(RoutingLayer::new([]).unwrap()).await;
+        let elsewhere = (Rule::path("/elsewhere"), Stack::new(NotFound));
+        contract::check(RoutingLayer::new([elsewhere]).unwrap()).await;
+    }
+
+    #[tokio::test]
+    async fn a_request_that_is_refused_at_the_edge_is_answered_with_that() {
+        let service = RoutingLayer::new([(Rule::prefix("/"), Stack::new(NotFound))]).unwrap().layer(NotFound);
+        let mut request = Request::new(Body::empty());
+        let refusal = Refusal::new(StatusCode::BAD_REQUEST, "bad_path", "no");
+        Facts::of(request.extensions_mut(), &Clock::default()).doom(refusal);
+        assert_eq!(service.oneshot(request).await.unwrap().status(), 400);
+    }
+
+    #[tokio::test]
+    async fn the_stack_of_a_rule_is_called_only_when_it_is_ready() {
+        let inner = Inner::Bare(Probe::new(Behaviour::Echo));
+        let mut service =
+            RoutingLayer::new([(Rule::prefix("/"), Stack::new(inner))]).unwrap().layer(NotFound);
+        for _ in 0..3 {
+            let ready = ServiceExt::<Request<Body>>::ready(&mut service).await.unwrap();
+            let answer = ready.call(contract::request()).await.unwrap();
+            assert_eq!(Body::collect_limited(answer.into_body(), 10).await.unwrap(), "probe");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stack_finds_its_route_among_the_facts() {
+        let tell = service_fn(|request: Request<Body>| async move {
+            let route =
+                Facts::get(request.extensions()).and_then(Facts::route).map(|route| format!("{route:?}"));
+            Ok::<_, BoxError>(Response::new(Body::from(route.unwrap_or_default())))
+        });
+        let rule = Rule::path("/orders/{id}").name("orders");
+        let service = RoutingLayer::new([(rule, Stack::new(tell))]).unwrap().layer(NotFound);
+        let answer = service.oneshot(ask("GET", "/orders/7")).await.unwrap();
+        assert_eq!(Body::collect_limited(answer.into_body(), 100).await.unwrap(), "orders (/orders/{id})");
+    }
+
+    #[tokio::test]
+    async fn every_outcome_is_counted() {
+        let meter = Meter::default();
+        let rule = Rule::path("/a").method(Method::GET);
+        let layer = RoutingLayer::new([(rule, Stack::new(NotFound))]).unwrap().meter(&meter);
+        for (method, path) in [("GET", "/a"), ("HEAD", "/a"), ("PUT", "/a"), ("GET", "/b")] {
+            layer.layer(NotFound).oneshot(ask(method, path)).await.unwrap();
+        }
+        let text = meter.render();
+        for (outcome, count) in [("matched", 2), ("method_not_allowed", 1), ("no_route", 1), ("refused", 0)] {
+            let line = format!("gateway_routing_total{{outcome=\"{outcome}\"}} {count}");
+            assert!(text.lines().any(|found| found == line), "{line} is not in {text}");
+        }
+    }
+
+    #[test]
+    fn explains_the_choice_by_the_rules_that_were_asked() {
+        let rules = [
+            (Rule::path("/a").host("h.test").method(Method::PUT), Stack::new(NotFound)),
+            (Rule::path("/a").method(Method::GET), Stack::explained(NotFound)),
+            (Rule::prefix("/"), Stack::new(NotFound)),
+            (Rule::path("/b").host("h.test").method(Method::PUT), Stack::new(NotFound)),
+        ];
+        let service = RoutingLayer::new(rules).unwrap().layer(NotFound);
+        let explain = |service: &Routing<NotFound>, method, path| {
+            let mut say = Vec::new();
+            service.explain(&ask(method, path).into_parts().0, &mut say);
+            say.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            explain(&service, "HEAD", "/a"),
+            [
+                "routing: skip: PUT h.test/a: not for HEAD",
+                "routing: skip: /*: less specific",
+                "routing: skip: PUT h.test/b: another host or path",
+                "routing: pass: the rule is GET /a (/a)",
+                "routing: refuse: 404: nothing is served at this host and path",
+            ]
+        );
+        assert_eq!(
+            explain(&service, "GET", "/c").last().unwrap(),
+            "stack: skip: a service that does not explain itself"
+        );
+        let rules = (0..100).map(|n| (Rule::path(format!("/{n}")).method(Method::GET), Stack::new(NotFound)));
+        let service = RoutingLayer::new(rules).unwrap().layer(NotFound);
+        let told = explain(&service, "PUT", "/7");
+        assert_eq!(told.len(), 1 + MAX_ELSEWHERE + 2);
+        assert_eq!(told[0], "routing: skip: GET /7: not for PUT");
+        assert_eq!(told[told.len() - 2], "routing: skip: 79 more rules: another host or path");
+        assert_eq!(told[told.len() - 1], "routing: refuse: 405: allowed is GET, HEAD");
+        let told = explain(&service, "PUT", "/x");
+        assert_eq!(told[told.len() - 2], "routing: skip: no rule; on to what is behind");
+    }
+
+    fn ask(method: &str, path: &str) -> Request<Body> {
+        let request = Request::builder().method(method).uri(path).header("host", "h.test");
+        request.body(Body::empty()).unwrap()
+    }
+}
