@@ -54,9 +54,11 @@ fn a_rule_is_checked_even_if_its_upstream_is_wrong() {
     command.arg("check").arg(&file);
     let (code, _, said) = run(command);
     assert_eq!((code, said.lines().count()), (Some(2), 3), "{said}");
-    for part in
-        ["routes[0].upstream: endpoint `x`", "routes[1].name: the rule `/a/*` has the same name", "routes[1].path: path `/{b`"]
-    {
+    for part in [
+        "routes[0].upstream: endpoint `x`",
+        "routes[1].name: the rule `/a/*` has the same name",
+        "routes[1].path: path `/{b`",
+    ] {
         assert!(said.contains(part), "{part} in {said}");
     }
 }
