@@ -207,6 +207,7 @@ routes:
         said.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     let orders = explained("/orders/7");
+    assert_eq!(explained("/%6frders//7"), orders, "every spelling is explained as it is served");
     for sentence in [
         "canonical: pass: the request can be read in one way only",
         "routing: skip: /users/*: another host or path",

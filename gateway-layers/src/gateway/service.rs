@@ -3,7 +3,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use gateway_core::{Body, Explanation, explain::Explain, phase};
+use gateway_core::{Body, Explanation, canonical::canonicalize, explain::Explain, phase};
 use http::{Request, Response, request::Parts};
 use tower_layer::Identity;
 use tower_service::Service;
@@ -49,6 +49,9 @@ where
 
 impl<S: Explain> Explain for Gateway<S> {
     fn explain(&self, head: &Parts, say: &mut Vec<Explanation>) {
+        // What stands behind canonical sees the canonical head; one that has none is explained as it is.
+        let mut canonical = head.clone();
+        let head = if canonicalize(&mut canonical).is_ok() { &canonical } else { head };
         self.service.explain(head, say);
     }
 }

@@ -34,8 +34,8 @@
 //! **Answers** 405 `method_not_allowed` with `Allow`; requests without a rule go to the wrapped service, and
 //! [`NotFound`] answers 404 `no_route`. **Order**: phase [`Choose`](gateway_core::phase::Choose), behind
 //! [`canonical`](gateway_core::canonical). **Writes** the fact route. **Buffers** nothing. **Costs** one boxed future
-//! and, where a layer changed the request's body, one box for it. **Errors**: those of the route's stack, boxed;
-//! [`rescue`](gateway_core::rescue) answers them.
+//! and, where a layer changed the request's body, one box for it. **Bounds** a pattern to [`Rule::MAX_SEGMENTS`].
+//! **Errors**: those of the route's stack, boxed; [`rescue`](gateway_core::rescue) answers them.
 
 #[cfg(feature = "config")]
 pub(crate) mod config;
