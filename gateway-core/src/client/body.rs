@@ -11,7 +11,9 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::{connection::Connection, pool::Pool};
-use crate::{BoxError, Clock, UpstreamError, clock::Sleep, error::ErrorKind};
+use crate::{
+    BoxError, Clock, UpstreamError, clock::Sleep, error::ErrorKind, forwarding::remove_from_trailers,
+};
 
 /// The body of an upstream's answer. Its connection is busy until the body ended; dropping it before closes the
 /// connection. It breaks off with an [`UpstreamError`] when the upstream does, or is silent for too long.
@@ -92,7 +94,7 @@ impl HttpBody for ResponseBody {
                 if self.body.is_end_stream() {
                     self.release();
                 }
-                Some(Ok(frame))
+                Some(Ok(clean(frame)))
             }
             Some(Err(error)) => {
                 self.lease = None;
@@ -111,6 +113,17 @@ impl HttpBody for ResponseBody {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+/// Trailers must not say what only a head may say, nor what belongs to the hop behind us.
+fn clean(frame: Frame<Bytes>) -> Frame<Bytes> {
+    match frame.into_trailers() {
+        Ok(mut trailers) => {
+            remove_from_trailers(&mut trailers);
+            Frame::trailers(trailers)
+        }
+        Err(data) => data,
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, Version, header, request::Parts};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header, request::Parts};
 use http_body::Body as HttpBody;
 use tower_service::Service;
 
@@ -32,8 +32,9 @@ use crate::{
 /// Forwards requests to the endpoints of an [`Upstream`](crate::upstream::Upstream), in turn. Clones share the
 /// connections. One boxed future per request; a body that no layer changed is not boxed.
 ///
-/// **Reads** the facts peer, client address and deadline; **writes** the endpoint. **Answers** 508 to a request
-/// that came back to this gateway; every other trouble is an [`UpstreamError`].
+/// **Reads** the facts peer, trust, client address, request id and deadline; **writes** the endpoint. **Answers** 508
+/// to a request that came back to this gateway, 400 to one that names two hosts, 405 to `CONNECT`; every other trouble
+/// is an [`UpstreamError`].
 #[derive(Clone)]
 pub struct Forward(Arc<Shared>);
 
@@ -98,6 +99,7 @@ impl Shared {
         if let Err(refusal) = self.prepare(&mut head, facts.as_ref()) {
             return Ok(refusal.into_response(&Asked::of(&head)));
         }
+        frame_explicitly(&mut head, &body);
         let start = self.clock.now();
         let progress = (!body.is_end_stream()).then(|| Arc::new(Progress::new(&self.clock)));
         let body = match &progress {
@@ -125,10 +127,13 @@ impl Shared {
 
     /// What is the same for every endpoint: the headers of a forwarded HTTP/1.1 request.
     fn prepare(&self, head: &mut Parts, facts: Option<&Facts>) -> Result<(), Refusal> {
+        check_method(&head.method)?;
+        name_one_host(head)?;
         forwarding::remove_hop_by_hop(&mut head.headers);
+        forwarding::remove_from_trailer_list(&mut head.headers);
         // The server answers `Expect` itself, when the body is first read.
         head.headers.remove(header::EXPECT);
-        forwarding::append_via(&mut head.headers, &self.settings.pseudonym)?;
+        forwarding::append_via(&mut head.headers, head.version, &self.settings.pseudonym)?;
         forwarding::write_forwarded(head, facts, "http");
         if let Some(id) = facts.and_then(Facts::request_id) {
             head.headers.insert(forwarding::X_REQUEST_ID, id.as_header().clone());
@@ -197,6 +202,8 @@ impl Shared {
         }
         match self.connect(line, deadline).await {
             Ok(connection) => self.send(line, connection, request).await,
+            // Nobody waits for another endpoint any more.
+            Err(error) if error.kind() == ErrorKind::Timeout => Err(Unanswered::Failed(error)),
             Err(error) => Err(Unanswered::Unsent(Box::new(request), error)),
         }
     }
@@ -205,6 +212,7 @@ impl Shared {
         let until = deadline.min(self.clock.now() + self.settings.connect_timeout);
         match self.clock.timeout(until, Connection::open(&line.endpoint)).await {
             Some(outcome) => outcome,
+            None if until == deadline => Err(UpstreamError::because(ErrorKind::Timeout, "still connecting")),
             None => {
                 let silent = format!("no connection within {:?}", self.settings.connect_timeout);
                 Err(UpstreamError::because(ErrorKind::Connect, silent))
@@ -219,7 +227,7 @@ impl Shared {
         request: Request<Body>,
     ) -> Result<Response<Body>, Unanswered> {
         let response = connection.send(request).await?;
-        if response.status() == http::StatusCode::SWITCHING_PROTOCOLS {
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let unasked = "the upstream switched protocols without being asked";
             return Err(Unanswered::Failed(UpstreamError::because(ErrorKind::Protocol, unasked)));
         }
@@ -231,6 +239,41 @@ impl Shared {
         let idle_timeout = self.settings.body_idle_timeout;
         let body = ResponseBody::new(body, connection, &line.pool, idle_timeout, self.clock.clone());
         Ok(Response::from_parts(head, Body::new(body)))
+    }
+}
+
+/// `CONNECT` asks for a tunnel, and there is none here (RFC 9110 section 9.3.6).
+fn check_method(method: &Method) -> Result<(), Refusal> {
+    if method != Method::CONNECT {
+        return Ok(());
+    }
+    let refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "connect", "this gateway opens no tunnels");
+    Err(refusal.header(header::ALLOW, HeaderValue::from_static("")))
+}
+
+/// Leaves one `Host`. A request that came over HTTP/2 may name it in its target alone.
+fn name_one_host(head: &mut Parts) -> Result<(), Refusal> {
+    let hosts = head.headers.get_all(header::HOST).iter().count();
+    if hosts > 1 {
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, "bad_host", "a request names one host"));
+    }
+    if hosts == 0
+        && let Some(authority) = head.uri.authority()
+        && let Some(host) = authority.as_str().rsplit('@').next()
+        && let Ok(host) = HeaderValue::try_from(host)
+    {
+        head.headers.insert(header::HOST, host);
+    }
+    Ok(())
+}
+
+/// hyper takes a `GET` or `HEAD` whose body has no known length for one without a body, and would drop the bytes.
+fn frame_explicitly(head: &mut Parts, body: &Body) {
+    let is_framed = body.is_end_stream()
+        || body.size_hint().exact().is_some()
+        || head.headers.contains_key(header::CONTENT_LENGTH);
+    if !is_framed {
+        head.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
 }
 

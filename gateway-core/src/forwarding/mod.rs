@@ -5,12 +5,14 @@
 
 mod forwarded;
 mod hop_by_hop;
+mod trailers;
 mod via;
 
 use http::HeaderName;
 
 pub use forwarded::{is_forwarded_name, remove_forwarded, write_forwarded};
 pub use hop_by_hop::remove_hop_by_hop;
+pub use trailers::{remove_from_trailer_list, remove_from_trailers};
 pub use via::{Pseudonym, append_via};
 
 /// `X-Request-Id`, under which the request id travels to upstreams and back to clients.

@@ -1,6 +1,6 @@
 use std::sync::OnceLock;
 
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
 
 use crate::{Refusal, random::Random};
 
@@ -11,8 +11,8 @@ use crate::{Refusal, random::Random};
 #[derive(Clone, Debug)]
 pub struct Pseudonym {
     name: String,
-    /// `1.1 name`, ready to be appended.
-    entry: HeaderValue,
+    /// `1.1 name` and the like, ready to be appended.
+    entries: [(Version, HeaderValue); 3],
 }
 
 impl Pseudonym {
@@ -23,8 +23,27 @@ impl Pseudonym {
         if name.is_empty() || !name.bytes().all(is_name_byte) {
             return None;
         }
-        let entry = HeaderValue::try_from(format!("1.1 {name}")).ok()?;
-        Some(Self { name: name.to_owned(), entry })
+        let entry = |version, number| {
+            HeaderValue::try_from(format!("{number} {name}")).ok().map(|entry| (version, entry))
+        };
+        let entries = [
+            entry(Version::HTTP_11, "1.1")?,
+            entry(Version::HTTP_10, "1.0")?,
+            entry(Version::HTTP_2, "2.0")?,
+        ];
+        Some(Self { name: name.to_owned(), entries })
+    }
+
+    fn entry(&self, received: Version) -> &HeaderValue {
+        let found = self.entries.iter().find(|(version, _)| *version == received);
+        let (_, entry) = found.unwrap_or(&self.entries[0]);
+        entry
+    }
+
+    /// Whether an entry such as `1.1 name (comment)` was written under this name.
+    fn wrote(&self, entry: &[u8]) -> bool {
+        let mut words = entry.split(|byte| b" \t".contains(byte)).filter(|word| !word.is_empty());
+        words.nth(1).is_some_and(|by| by.eq_ignore_ascii_case(self.name.as_bytes()))
     }
 }
 
@@ -36,21 +55,22 @@ impl Default for Pseudonym {
     }
 }
 
-/// Appends our entry to `Via` (RFC 9110 section 7.6.3).
+/// Appends our entry to `Via`, with the version in which the request was received (RFC 9110 section 7.6.3).
 ///
 /// # Errors
 /// 508 `loop_detected` if our pseudonym is in it already: the request came back to us.
-pub fn append_via(headers: &mut HeaderMap, pseudonym: &Pseudonym) -> Result<(), Refusal> {
-    let is_ours = |entry: &str| entry.split_whitespace().nth(1) == Some(&pseudonym.name);
-    let mut lines = headers.get_all(header::VIA).iter().filter_map(|line| line.to_str().ok());
-    if lines.any(|line| line.split(',').any(is_ours)) {
+pub fn append_via(headers: &mut HeaderMap, received: Version, pseudonym: &Pseudonym) -> Result<(), Refusal> {
+    let lines = headers.get_all(header::VIA);
+    // Comments may hold bytes that are not text, so nothing is read as text here.
+    let mut entries = lines.iter().flat_map(|line| line.as_bytes().split(|&byte| byte == b','));
+    if entries.any(|entry| pseudonym.wrote(entry)) {
         return Err(Refusal::new(
             StatusCode::LOOP_DETECTED,
             "loop_detected",
             "the request passed this gateway before",
         ));
     }
-    headers.append(header::VIA, pseudonym.entry.clone());
+    headers.append(header::VIA, pseudonym.entry(received).clone());
     Ok(())
 }
 
@@ -58,15 +78,40 @@ pub fn append_via(headers: &mut HeaderMap, pseudonym: &Pseudonym) -> Result<(), 
 mod tests {
     use super::*;
 
+    fn append(headers: &mut HeaderMap, pseudonym: &Pseudonym) -> Result<(), Refusal> {
+        append_via(headers, Version::HTTP_11, pseudonym)
+    }
+
     #[test]
     fn a_request_that_comes_back_is_a_loop_and_one_from_another_gateway_is_not() {
         let ours = Pseudonym::default();
         let mut headers = HeaderMap::new();
         headers.insert("via", HeaderValue::from_static("1.0 fred, 1.1 gateway-x"));
-        append_via(&mut headers, &ours).unwrap();
+        append(&mut headers, &ours).unwrap();
         assert_eq!(headers.get_all("via").iter().count(), 2);
-        assert_eq!(append_via(&mut headers, &Pseudonym::default()).unwrap_err().status(), 508);
-        append_via(&mut headers, &Pseudonym::new("another").unwrap()).unwrap();
+        assert_eq!(append(&mut headers, &Pseudonym::default()).unwrap_err().status(), 508);
+        append(&mut headers, &Pseudonym::new("another").unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_loop_cannot_be_hidden() {
+        let ours = Pseudonym::new("us").unwrap();
+        for via in ["1.1 us, 1.1 other (\u{e4})", "1.1 other,2.0\t US (x)", "HTTP/1.1 us"] {
+            let mut headers = HeaderMap::new();
+            headers.insert("via", HeaderValue::from_bytes(via.as_bytes()).unwrap());
+            assert!(append(&mut headers, &ours).is_err(), "{via}");
+        }
+    }
+
+    #[test]
+    fn names_the_version_in_which_the_request_came() {
+        for (version, entry) in
+            [(Version::HTTP_10, "1.0 us"), (Version::HTTP_11, "1.1 us"), (Version::HTTP_2, "2.0 us")]
+        {
+            let mut headers = HeaderMap::new();
+            append_via(&mut headers, version, &Pseudonym::new("us").unwrap()).unwrap();
+            assert_eq!(headers["via"], entry);
+        }
     }
 
     #[test]

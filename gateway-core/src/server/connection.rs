@@ -1,6 +1,11 @@
-//! One connection: which protocol, then requests until it ends or is drained.
+//! One connection: which protocol, then requests until it ends, keeps us waiting, or is drained.
 
-use std::{net::SocketAddr, pin::pin, time::Duration};
+use std::{
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -10,23 +15,33 @@ use hyper::{
     server::conn::{http1, http2},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::{net::TcpStream, sync::watch};
+use tokio::{net::TcpStream, sync::watch, task::unconstrained};
 use tower_service::Service;
 
 use super::{
-    Settings,
+    counts::Counts,
+    io::Watched,
+    patience::{Activity, Patience, Wait},
     per_request::PerRequest,
+    settings::{DEFAULT_HEADERS, Settings},
     sniff::{Protocol, sniff},
 };
 use crate::BoxError;
 
+/// What all connections of a server share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) settings: Settings,
+    pub(super) counts: Counts,
+}
+
 /// Serves one connection to its end. Its errors are the client's business; the log of requests tells them.
 pub(super) async fn serve<S, B>(
-    stream: TcpStream,
+    mut stream: TcpStream,
     peer: SocketAddr,
     service: S,
-    settings: Settings,
-    mut draining: watch::Receiver<bool>,
+    shared: Arc<Shared>,
+    mut stopping: watch::Receiver<bool>,
 ) where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Error: Into<BoxError>,
@@ -34,79 +49,106 @@ pub(super) async fn serve<S, B>(
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
+    let Shared { settings, counts } = &*shared;
     // Small answers leave at once; a socket that cannot do that still works.
     let _ = stream.set_nodelay(true);
     let first_byte_by = settings.clock.now() + settings.first_byte_timeout;
     let sniffed = tokio::select! {
         biased;
-        sniffed = settings.clock.timeout(first_byte_by, sniff(stream)) => sniffed,
-        () = drained(&mut draining) => return,
+        sniffed = settings.clock.timeout(first_byte_by, sniff(&mut stream)) => sniffed,
+        () = stopped(&mut stopping) => return,
     };
-    let Some(Ok(Some((protocol, io)))) = sniffed else {
-        return;
+    let (protocol, start) = match sniffed {
+        Some(Ok(Some(known))) => known,
+        Some(Ok(None) | Err(_)) => return,
+        None => return counts.given_up(Wait::Protocol),
     };
-    let service = PerRequest { service, peer, clock: settings.clock.clone() };
-    let io = TokioIo::new(io);
-    let outcome = match protocol {
+    let activity = Activity::new(protocol);
+    let patience = Patience::new(activity.clone(), settings);
+    let io = TokioIo::new(Watched::new(start, stream, activity.clone(), settings.clock.clone()));
+    let service = PerRequest { service, peer, clock: settings.clock.clone(), activity };
+    let end = match protocol {
         Protocol::Http1 => {
-            let mut builder = http1::Builder::new();
-            builder
-                .timer(TokioTimer::new())
-                .header_read_timeout(settings.header_timeout)
-                .max_header_size(MAX_HEAD);
-            let mut connection = pin!(builder.serve_connection(io, service));
-            tokio::select! {
-                biased;
-                outcome = connection.as_mut() => outcome,
-                () = drained(&mut draining) => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            }
+            let connection = http1(settings).serve_connection(io, service);
+            drive(connection, http1::Connection::graceful_shutdown, patience, stopping, counts).await
         }
         Protocol::Http2 => {
-            let mut builder = http2::Builder::new(TokioExecutor::new());
-            builder
-                .timer(TokioTimer::new())
-                .keep_alive_interval(PING_AFTER)
-                .keep_alive_timeout(PING_TIMEOUT)
-                .max_concurrent_streams(MAX_STREAMS)
-                .max_header_list_size(MAX_HEADER_LIST)
-                .initial_stream_window_size(STREAM_WINDOW)
-                .initial_connection_window_size(CONNECTION_WINDOW)
-                .max_send_buf_size(SEND_BUFFER);
-            let mut connection = pin!(builder.serve_connection(io, service));
-            tokio::select! {
-                biased;
-                outcome = connection.as_mut() => outcome,
-                () = drained(&mut draining) => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
-                }
-            }
+            let connection = http2(settings).serve_connection(io, service);
+            drive(connection, http2::Connection::graceful_shutdown, patience, stopping, counts).await
         }
     };
-    if let Err(error) = outcome {
+    if let Err(error) = end {
         tracing::debug!(target: "gateway", %peer, %error, "a connection ended with an error");
     }
 }
 
-/// Ready when the server stops, also when it is simply gone.
-async fn drained(draining: &mut watch::Receiver<bool>) {
-    drop(draining.wait_for(|draining| *draining).await);
+/// Drives a connection to its end: its own, the one that `leave` brings about, or one by force.
+async fn drive<C>(
+    connection: C,
+    leave: fn(Pin<&mut C>),
+    mut patience: Patience,
+    mut stopping: watch::Receiver<bool>,
+    counts: &Counts,
+) -> hyper::Result<()>
+where
+    C: Future<Output = hyper::Result<()>>,
+{
+    let mut connection = pin!(connection);
+    let mut leaving = false;
+    loop {
+        // A connection that never rests leaves nothing of its task's budget; these two must be seen all the same.
+        let wait = tokio::select! {
+            biased;
+            end = connection.as_mut() => return end,
+            () = unconstrained(stopped(&mut stopping)), if !leaving => None,
+            wait = unconstrained(patience.over()) => Some(wait),
+        };
+        match wait {
+            // Told to stop.
+            None => {}
+            // It was asked to leave and has nothing to do, but stays.
+            Some(Wait::Request) if leaving => return Ok(()),
+            Some(wait) => {
+                counts.given_up(wait);
+                if wait != Wait::Request {
+                    return Ok(());
+                }
+            }
+        }
+        leave(connection.as_mut());
+        leaving = true;
+    }
 }
 
-/// Bytes of an HTTP/1.1 head; `limits` has a smaller and friendlier bound.
-const MAX_HEAD: usize = 64 * 1024;
+/// Ready when the server stops, also when it is simply gone.
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    drop(stopping.wait_for(|stopping| *stopping).await);
+}
 
-/// What the HTTP/2 specification advises as the least.
-const MAX_STREAMS: u32 = 100;
-const MAX_HEADER_LIST: u32 = 16 * 1024;
+fn http1(settings: &Settings) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    // `Patience` does this.
+    builder.header_read_timeout(None);
+    builder.max_header_size(settings.max_header_bytes);
+    if settings.max_headers != DEFAULT_HEADERS {
+        builder.max_headers(settings.max_headers);
+    }
+    builder
+}
 
-/// One stream that nobody reads must not starve the others of its connection: a window of 1 MiB for all, of which
-/// one may take 64 KiB. At most 1 MiB per connection is buffered.
-const STREAM_WINDOW: u32 = 64 * 1024;
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
+fn http2(settings: &Settings) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_AFTER)
+        .keep_alive_timeout(PING_TIMEOUT)
+        .max_concurrent_streams(settings.http2.streams)
+        .max_header_list_size(settings.http2.header_bytes)
+        .initial_stream_window_size(settings.http2.stream_window)
+        .initial_connection_window_size(settings.http2.connection_window)
+        .max_send_buf_size(SEND_BUFFER);
+    builder
+}
 
 /// Bytes per stream that wait for the client.
 const SEND_BUFFER: usize = 64 * 1024;

@@ -1,31 +1,71 @@
 //! hyper's kind of service, made of tower's.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
 
-use http::Request;
+use http::{Request, Response};
+use http_body::Body;
 use hyper::body::Incoming;
 use tower_service::Service;
 
-use crate::{Clock, Facts, oneshot::Oneshot};
+use super::patience::{Activity, Exchange};
+use crate::{
+    Clock, Facts,
+    guard::{Guarded, Held},
+    oneshot::Oneshot,
+};
 
-/// Gives every request of a connection its facts, and a clone of the service of its own.
+/// Gives every request of a connection its facts and a clone of the service of its own, and tells the connection
+/// when it is answered.
 #[derive(Clone, Debug)]
 pub(super) struct PerRequest<S> {
     pub(super) service: S,
     pub(super) peer: SocketAddr,
     pub(super) clock: Clock,
+    pub(super) activity: Activity,
 }
 
-impl<S> hyper::service::Service<Request<Incoming>> for PerRequest<S>
+impl<S, B> hyper::service::Service<Request<Incoming>> for PerRequest<S>
 where
-    S: Service<Request<Incoming>> + Clone,
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone,
+    B: Body,
 {
-    type Response = S::Response;
+    type Response = Response<Guarded<B, Held<Exchange>>>;
     type Error = S::Error;
-    type Future = Oneshot<S, Request<Incoming>>;
+    type Future = Answering<Oneshot<S, Request<Incoming>>>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        Facts::of(request.extensions_mut(), &self.clock).set_peer(self.peer);
-        Oneshot::new(self.service.clone(), request)
+        let exchange = self.activity.exchange();
+        let facts = Facts::arrived_at(self.clock.now());
+        facts.set_peer(self.peer);
+        request.extensions_mut().insert(facts);
+        Answering { future: Oneshot::new(self.service.clone(), request), exchange: Some(exchange) }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// Hands the exchange over to the body of the answer.
+    pub(super) struct Answering<F> {
+        #[pin]
+        future: F,
+        exchange: Option<Exchange>,
+    }
+}
+
+impl<F, B, E> Future for Answering<F>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: Body,
+{
+    type Output = Result<Response<Guarded<B, Held<Exchange>>>, E>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let response = ready!(this.future.poll(cx))?;
+        let exchange = this.exchange.take().expect("a future is not polled after its end");
+        Poll::Ready(Ok(response.map(|body| Guarded::new(body, Held(exchange)))))
     }
 }

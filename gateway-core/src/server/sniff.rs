@@ -1,15 +1,8 @@
 //! Which protocol a connection speaks, told by its first bytes.
 
-use std::{
-    io,
-    pin::Pin,
-    task::{Context, Poll},
-};
+use std::io;
 
-use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// What the first bytes say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,69 +23,38 @@ impl Protocol {
     }
 }
 
-/// Reads until the protocol is known. `None` if the client left before.
-pub(super) async fn sniff(mut stream: TcpStream) -> io::Result<Option<(Protocol, Rewound)>> {
-    let mut start = [0; PREFACE.len()];
-    let mut length = 0;
-    loop {
-        match stream.read(&mut start[length..]).await? {
-            0 => return Ok(None),
-            read => length += read,
-        }
-        if let Some(protocol) = Protocol::of(&start[..length]) {
-            return Ok(Some((protocol, Rewound { start, next: 0, length, stream })));
-        }
-    }
-}
-
-/// A connection whose first bytes are read again.
-#[derive(Debug)]
-pub(super) struct Rewound {
-    start: [u8; PREFACE.len()],
+/// The bytes that were read to find out; they belong to the protocol and are read again.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Start {
+    bytes: [u8; PREFACE.len()],
     next: usize,
     length: usize,
-    stream: TcpStream,
 }
 
-impl AsyncRead for Rewound {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.next < self.length {
-            let end = self.length.min(self.next + buffer.remaining());
-            buffer.put_slice(&self.start[self.next..end]);
-            self.next = end;
-            return Poll::Ready(Ok(()));
+impl Start {
+    /// At most so many of the bytes that were not yet read again; none when all were.
+    pub(super) fn take(&mut self, most: usize) -> &[u8] {
+        let from = self.next;
+        self.next = self.length.min(from + most);
+        &self.bytes[from..self.next]
+    }
+
+    pub(super) fn is_taken(&self) -> bool {
+        self.next == self.length
+    }
+}
+
+/// Reads until the protocol is known. `None` if the client left before.
+pub(super) async fn sniff(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<(Protocol, Start)>> {
+    let mut start = Start::default();
+    loop {
+        match stream.read(&mut start.bytes[start.length..]).await? {
+            0 => return Ok(None),
+            read => start.length += read,
         }
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Rewound {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        if let Some(protocol) = Protocol::of(&start.bytes[..start.length]) {
+            return Ok(Some((protocol, start)));
+        }
     }
 }
 
@@ -100,6 +62,8 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -114,6 +78,30 @@ mod tests {
             (PREFACE, Some(Protocol::Http2)),
         ] {
             assert_eq!(Protocol::of(start), protocol, "{start:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_byte_is_read_once_in_whatever_pieces_it_comes(
+            same in 0..=24_usize,
+            rest in proptest::collection::vec(any::<u8>(), 0..60),
+            most in 1..30_usize,
+        ) {
+            let bytes = [&PREFACE[..same], &rest[..]].concat();
+            let mut stream = &bytes[..];
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let Some((protocol, mut start)) = runtime.block_on(sniff(&mut stream)).unwrap() else {
+                prop_assert!(PREFACE.starts_with(&bytes), "only a part of the preface tells nothing");
+                return Ok(());
+            };
+            prop_assert_eq!(protocol == Protocol::Http2, bytes.starts_with(PREFACE));
+            let mut read = Vec::new();
+            while !start.is_taken() {
+                read.extend_from_slice(start.take(most));
+            }
+            read.extend_from_slice(stream);
+            prop_assert_eq!(read, bytes);
         }
     }
 }

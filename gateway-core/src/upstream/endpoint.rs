@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
-use http::{HeaderValue, Uri, uri::PathAndQuery};
+use http::{HeaderValue, Uri};
 
 use super::UpstreamConfigError;
+use crate::canonical::canonical_path;
 
 /// One server of an upstream.
 #[derive(Clone, Debug)]
@@ -39,10 +40,20 @@ impl Endpoint {
         if uri.query().is_some() {
             return Err(wrong("a query is not possible here"));
         }
-        let port = match authority.port() {
-            None if authority.as_str().ends_with(':') => return Err(wrong("the port is missing")),
+        if url.contains('#') {
+            return Err(wrong("a fragment is not possible here"));
+        }
+        if !matches!(canonical_path(uri.path()), Ok(None)) {
+            return Err(wrong("the path is not in its normal form"));
+        }
+        // `authority.port()` takes a port that is no number for no port.
+        let port = match authority.as_str()[authority.host().len()..].strip_prefix(':') {
             None => 80,
-            Some(port) => port.as_u16(),
+            Some("") => return Err(wrong("the port is missing")),
+            Some(port) => match port.parse() {
+                Ok(number) if number > 0 && port.bytes().all(|byte| byte.is_ascii_digit()) => number,
+                _ => return Err(wrong("the port is not a number from 1 to 65535")),
+            },
         };
         let host_header =
             HeaderValue::from_str(authority.as_str()).map_err(|_| wrong("the host is not valid"))?;
@@ -69,11 +80,12 @@ impl Endpoint {
         &self.host_header
     }
 
-    /// The target to ask this endpoint for: its base, then the path and query as they are.
+    /// The target to ask this endpoint for: its base, then the path and query as they are. Without a base it shares
+    /// the text of what was asked.
     pub(crate) fn target(&self, asked: &Uri) -> Option<Uri> {
-        let asked = asked.path_and_query().map_or("/", PathAndQuery::as_str);
+        let Some(asked) = asked.path_and_query() else { return format!("{}/", self.base).parse().ok() };
         if self.base.is_empty() || asked == "*" {
-            return asked.parse().ok();
+            return Some(asked.clone().into());
         }
         format!("{}{asked}", self.base).parse().ok()
     }
@@ -91,6 +103,15 @@ mod tests {
             ("ftp://a", "expected http://HOST[:PORT][/PATH]"),
             ("https://a", "https is not supported yet"),
             ("http://a/?b", "a query is not possible here"),
+            ("http://a/b#c", "a fragment is not possible here"),
+            ("http://a:", "the port is missing"),
+            ("http://a:0", "the port is not a number from 1 to 65535"),
+            ("http://a:99999", "the port is not a number from 1 to 65535"),
+            ("http://a:+80", "the port is not a number from 1 to 65535"),
+            ("http://[::1]:x", "the port is not a number from 1 to 65535"),
+            ("http://a/../b", "the path is not in its normal form"),
+            ("http://a/%zz", "the path is not in its normal form"),
+            ("http://a//b", "the path is not in its normal form"),
         ] {
             let error = Endpoint::parse(url).unwrap_err().to_string();
             assert_eq!(error, format!("endpoint `{url}`: {what}"));
@@ -107,6 +128,9 @@ mod tests {
         assert_eq!(target("http://a", "/x?y=%2F"), "/x?y=%2F");
         assert_eq!(target("http://a/base/", "/x"), "/base/x");
         assert_eq!(target("http://[::1]:8080/base", "/"), "/base/");
+        assert_eq!(target("http://a/base", "http://b?x"), "/base/?x");
+        assert_eq!(target("http://a", "http://b?x"), "/?x");
+        assert_eq!(target("http://a/base", "*"), "*");
         assert_eq!(Endpoint::parse("http://[::1]:8080").unwrap().address(), ("::1", 8080));
     }
 }

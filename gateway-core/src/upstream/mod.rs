@@ -129,14 +129,36 @@ impl Upstream {
     /// Checks the description and makes a service of it. Connects to nothing yet.
     ///
     /// # Errors
-    /// Names the setting and the value that cannot be used.
+    /// Names the setting and the value that cannot be used: no endpoint, an endpoint that is no such URL, a time of
+    /// zero (but for `idle_timeout`, where it means that no connection is kept) or of more than ten years.
     pub fn build(self) -> Result<Forward, UpstreamConfigError> {
         if self.endpoints.is_empty() {
             return Err(UpstreamConfigError("an upstream needs at least one endpoint".to_owned()));
         }
+        self.settings.check()?;
         let endpoints =
             self.endpoints.iter().map(|url| Endpoint::parse(url)).collect::<Result<Vec<_>, _>>()?;
         Ok(Forward::new(endpoints, self.settings))
+    }
+}
+
+impl Settings {
+    /// Times without which nothing could succeed, or that could not be added to a moment.
+    fn check(&self) -> Result<(), UpstreamConfigError> {
+        for (name, time, at_least) in [
+            ("connect_timeout", self.connect_timeout, Duration::from_nanos(1)),
+            ("response_timeout", self.response_timeout, Duration::from_nanos(1)),
+            ("body_idle_timeout", self.body_idle_timeout, Duration::from_nanos(1)),
+            ("idle_timeout", self.idle_timeout, Duration::ZERO),
+        ] {
+            if time < at_least {
+                return Err(UpstreamConfigError(format!("{name} `{time:?}`: it must be more than zero")));
+            }
+            if time > LONGEST {
+                return Err(UpstreamConfigError(format!("{name} `{time:?}`: it is longer than ten years")));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -151,3 +173,30 @@ impl fmt::Display for UpstreamConfigError {
 }
 
 impl std::error::Error for UpstreamConfigError {}
+
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_is_named_with_its_value() {
+        let upstream = || Upstream::new(["http://a"]);
+        for (description, error) in [
+            (Upstream::new([] as [&str; 0]), "an upstream needs at least one endpoint"),
+            (upstream().connect_timeout(Duration::ZERO), "connect_timeout `0ns`: it must be more than zero"),
+            (
+                upstream().response_timeout(Duration::ZERO),
+                "response_timeout `0ns`: it must be more than zero",
+            ),
+            (
+                upstream().body_idle_timeout(2 * LONGEST),
+                "body_idle_timeout `630720000s`: it is longer than ten years",
+            ),
+        ] {
+            assert_eq!(description.build().unwrap_err().to_string(), error);
+        }
+        assert!(upstream().idle_timeout(Duration::ZERO).max_idle(0).build().is_ok());
+    }
+}
