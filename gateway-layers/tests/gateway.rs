@@ -11,13 +11,19 @@ use std::{
 };
 
 use gateway_core::{
-    Body, BoxError, Refusal, UpstreamError, error::ErrorKind, explain::Explain, meter::Meter, phase,
-    testing::MemoryServer, upstream::Upstream,
+    Body, BoxError, Refusal, UpstreamError,
+    error::ErrorKind,
+    explain::Explain,
+    meter::Meter,
+    phase,
+    testing::{MemoryServer, ScriptedUpstream, Step},
+    upstream::Upstream,
 };
 use gateway_layers::{
     access_log::{AccessLogLayer, Sink},
     config::{self, Context, Source},
     gateway::{BuildError, Gateway},
+    headers::{HeadersLayer, Rules},
     metrics::MetricsLayer,
     rate_limit::{Quota, RateLimitLayer},
     request_id::RequestIdLayer,
@@ -113,6 +119,34 @@ async fn log_and_metrics_see_refusals_at_the_edge_and_failures_behind() {
         metrics.contains("http_response_status_code=\"504\",error_type=\"upstream_timeout\"} 1\n"),
         "{metrics}"
     );
+}
+
+#[tokio::test]
+async fn a_client_cannot_name_away_what_the_gateway_sets() {
+    let upstream =
+        ScriptedUpstream::start([vec![Step::Send("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")]]).await;
+    let upstream = upstream.unwrap();
+    let tenant =
+        Rules::new().set(http::HeaderName::from_static("x-tenant"), http::HeaderValue::from_static("blue"));
+    let gateway = Gateway::builder()
+        .layer(RequestIdLayer::default())
+        .route(Rule::prefix("/"), |route| {
+            route
+                .layer(HeadersLayer::new(tenant, Rules::new()).unwrap())
+                .upstream(Upstream::new([upstream.url()]))
+        })
+        .build()
+        .unwrap();
+    let mut request = request("GET", "a.test", "/");
+    let named = "close, x-tenant, x-request-id, x-forwarded-host, via, x-private";
+    request.headers_mut().insert("connection", named.parse().unwrap());
+    request.headers_mut().insert("x-private", "1".parse().unwrap());
+    assert_eq!(gateway.oneshot(request).await.unwrap().status(), 200);
+    let head = upstream.heads().pop().unwrap();
+    for kept in ["x-tenant: blue", "x-request-id: ", "x-forwarded-host: a.test", "via: "] {
+        assert!(head.contains(kept), "{kept} in {head}");
+    }
+    assert!(!head.contains("x-private") && !head.contains("connection"), "{head}");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ mod path;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header, request::Parts};
 
-use crate::{Admit, Admitted, Clock, Explanation, Facts, Refusal, Stamp, Verdict};
+use crate::{Admit, Admitted, Clock, Explanation, Facts, Refusal, Stamp, Verdict, forwarding};
 
 pub use path::{PathError, canonical_path};
 
@@ -38,7 +38,8 @@ pub fn host(headers: &HeaderMap) -> Option<&str> {
     Some(host::without_port(host))
 }
 
-/// A layer of [`canonicalize`]. The builder puts it below rescue, above everything else.
+/// A layer of [`canonicalize`], which also removes what belongs to one hop. The builder puts it below rescue, above
+/// everything else.
 #[derive(Clone, Debug, Default)]
 pub struct CanonicalLayer(Canonical);
 
@@ -68,7 +69,12 @@ pub struct Canonical {
 
 impl Admit for Canonical {
     fn admit(&self, head: &mut Parts, _: &mut Stamp) -> Result<(), Refusal> {
-        let Err(refusal) = canonicalize(head) else { return Ok(()) };
+        let Err(refusal) = canonicalize(head) else {
+            // Here, before any layer adds a header of its own: naming it in `Connection` must not take it away again
+            // at the forwarder (RFC 9110 section 7.6.1).
+            forwarding::remove_hop_by_hop(&mut head.headers);
+            return Ok(());
+        };
         if !self.deferred {
             return Err(refusal);
         }

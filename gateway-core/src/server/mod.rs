@@ -36,7 +36,7 @@
 //! | HTTP/1.1 head, from its first byte to its last | 15 s | closed |
 //! | silence between requests | 60 s | HTTP/1.1: closed; HTTP/2: `GOAWAY`, closed |
 //! | a client that takes no bytes of its answers | 60 s | closed |
-//! | bytes and fields of an HTTP/1.1 head | 32 KiB, 100 | 431, closed |
+//! | bytes and fields of an HTTP/1.1 head | 64 KiB, 100 | 431, closed |
 //! | HTTP/2 streams, header list, windows | 100, 16 KiB, 64 KiB of 1 MiB | refused by the protocol |
 //! | HTTP/2 ping unanswered | 20 s after 30 s of silence | closed |
 //! | drain | 30 s | cut |

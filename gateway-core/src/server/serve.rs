@@ -79,7 +79,7 @@ impl<S> Server<S> {
         self
     }
 
-    /// The longest head of an HTTP/1.1 request, in bytes: request line, names, values and separators. 32 KiB: large
+    /// The longest head of an HTTP/1.1 request, in bytes: request line, names, values and separators. 64 KiB: large
     /// cookies fit. It also bounds the trailers. Past it the answer is `431`, and the connection is closed.
     pub fn max_header_bytes(mut self, bytes: usize) -> Self {
         self.settings.max_header_bytes = bytes;

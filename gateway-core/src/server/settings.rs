@@ -37,7 +37,7 @@ impl Default for Settings {
             keep_alive_timeout: Duration::from_secs(60),
             write_timeout: Duration::from_secs(60),
             drain_timeout: Duration::from_secs(30),
-            max_header_bytes: 32 * 1024,
+            max_header_bytes: 64 * 1024,
             max_headers: DEFAULT_HEADERS,
             http2: Http2 {
                 streams: 100,
