@@ -27,7 +27,10 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use crate::{Body, BoxError};
+use crate::{
+    Body, BoxError,
+    budget::{Full, Lease},
+};
 
 /// The hand that gives a body to one try after the other.
 ///
@@ -42,27 +45,31 @@ pub enum Lost {
     TooLarge,
     /// It was read, and nothing was to be kept of it.
     Unkept,
+    /// There was no memory to keep it: see [`budget`](crate::budget).
+    NoMemory,
     /// It broke off.
     Broken,
 }
 
 impl Replay {
     /// Keeps up to `limit` bytes of `body` for another try, and gives it to the first one. A limit of 0 keeps nothing:
-    /// the body can be given again as long as nobody has read of it.
+    /// the body can be given again as long as nobody has read of it. The memory comes out of `lease`, which is asked
+    /// for only if something is to be kept.
     ///
     /// A body that is already given out by another `Replay` is kept once, for both.
     #[must_use]
-    pub fn of(body: Body, limit: usize) -> (Self, Body) {
+    pub fn of(body: Body, limit: usize, lease: impl FnOnce() -> Lease) -> (Self, Body) {
         if body.is_end_stream() {
             return (Self(None), Body::empty());
         }
         let keep = match limit {
             0 => Err(Lost::Unkept),
             limit if body.size_hint().lower() > limit as u64 => Err(Lost::TooLarge),
-            limit => Ok(limit),
+            limit => Ok((limit, lease())),
         };
         let source = match body.into_replayed() {
-            Ok(replayed) if replayed.share(keep) => {
+            Ok(replayed) if replayed.is_at_its_start() => {
+                replayed.share(keep);
                 return (Self(Some(Arc::clone(&replayed.shared))), replayed.into());
             }
             Ok(replayed) => replayed.into(),
@@ -118,6 +125,7 @@ impl Lost {
         match self {
             Self::TooLarge => "its body is longer than what is kept",
             Self::Unkept => "its body was read and not kept",
+            Self::NoMemory => "there was no memory to keep its body",
             Self::Broken => "its body broke off",
         }
     }
@@ -133,8 +141,8 @@ pub(crate) struct ReplayBody {
 struct Tee {
     source: Body,
     is_over: bool,
-    /// How many bytes may be kept, or why none.
-    keep: Result<usize, Lost>,
+    /// How many bytes may be kept, and out of which memory; or why none.
+    keep: Result<(usize, Lease), Lost>,
     tape: Result<Tape, Lost>,
     /// The number of the reading that may go on.
     turn: u32,
@@ -168,7 +176,7 @@ impl Tee {
         let frame = ready!(Pin::new(&mut self.source).poll_frame(cx));
         match &frame {
             Some(Ok(frame)) => self.keep(frame),
-            Some(Err(_)) => self.tape = Err(Lost::Broken),
+            Some(Err(_)) => self.lose(Lost::Broken),
             None => self.is_over = true,
         }
         Poll::Ready(frame)
@@ -182,17 +190,26 @@ impl Tee {
         if size == 0 {
             return;
         }
-        match self.keep {
-            Ok(limit) if size <= limit - tape.bytes => tape.record(frame, size),
-            Ok(_) => self.tape = Err(Lost::TooLarge),
-            Err(lost) => self.tape = Err(lost),
-        }
+        let lost = match &mut self.keep {
+            Err(lost) => *lost,
+            Ok((limit, _)) if size > *limit - tape.bytes => Lost::TooLarge,
+            Ok((_, lease)) => match lease.grow(size) {
+                Ok(()) => return tape.record(frame, size),
+                Err(Full) => Lost::NoMemory,
+            },
+        };
+        self.lose(lost);
+    }
+
+    fn lose(&mut self, lost: Lost) {
+        self.tape = Err(lost);
+        self.keep = Err(lost);
     }
 
     /// Frees the tape when no other try can come; not before the present one was given all of it.
     fn forget_what_nobody_wants(&mut self) {
         if self.hands == 0 && self.tape.as_ref().is_ok_and(|tape| tape.is_given()) {
-            self.tape = Err(Lost::Unkept);
+            self.lose(Lost::Unkept);
         }
     }
 }
@@ -250,14 +267,20 @@ impl ReplayBody {
     }
 
     /// Whether another [`Replay`] may hold the same body: not when some of it is gone already.
-    fn share(&self, keep: Result<usize, Lost>) -> bool {
-        let Some(mut tee) = self.tee() else { return false };
-        let is_at_its_start = tee.tape.as_ref().is_ok_and(|tape| tape.given == 0 && !tape.gave_trailers);
-        if is_at_its_start {
-            tee.hands += 1;
-            tee.keep = tee.keep.max_of(keep);
+    fn is_at_its_start(&self) -> bool {
+        let tee = self.tee();
+        tee.is_some_and(|tee| tee.tape.as_ref().is_ok_and(|tape| tape.given == 0 && !tape.gave_trailers))
+    }
+
+    /// One more [`Replay`] holds the body; the more generous of their wishes counts.
+    fn share(&self, wish: Result<(usize, Lease), Lost>) {
+        let mut tee = lock(&self.shared);
+        tee.hands += 1;
+        match (&mut tee.keep, wish) {
+            (Ok((limit, _)), Ok((wish, _))) => *limit = wish.max(*limit),
+            (keep @ Err(_), wish) => *keep = wish,
+            (Ok(_), Err(_)) => {}
         }
-        is_at_its_start
     }
 
     pub(crate) fn poll_frame(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
@@ -298,21 +321,6 @@ impl fmt::Display for TakenAway {
 }
 
 impl Error for TakenAway {}
-
-/// The more generous of two wishes.
-trait MaxOf {
-    fn max_of(self, other: Self) -> Self;
-}
-
-impl MaxOf for Result<usize, Lost> {
-    fn max_of(self, other: Self) -> Self {
-        match (self, other) {
-            (Ok(one), Ok(two)) => Ok(one.max(two)),
-            (Ok(limit), Err(_)) | (Err(_), Ok(limit)) => Ok(limit),
-            (Err(lost), Err(_)) => Err(lost),
-        }
-    }
-}
 
 fn size(frame: &Frame<Bytes>) -> usize {
     let trailers = |trailers: &HeaderMap| {

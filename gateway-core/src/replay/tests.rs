@@ -4,7 +4,11 @@ use http::HeaderValue;
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::channel;
+use crate::{budget::Buffers, testing::channel};
+
+fn of(body: Body, limit: usize) -> (Replay, Body) {
+    Replay::of(body, limit, || Buffers::default().lease(None))
+}
 
 /// The next frame of a body whose frames are all there.
 fn next(body: &mut Body) -> Option<Frame<Bytes>> {
@@ -64,7 +68,7 @@ proptest! {
         stops in proptest::collection::vec(0..16_usize, 0..4),
     ) {
         let trailers = has_trailers.then(trailers);
-        let (replay, mut body) = Replay::of(frames(&pieces, trailers.as_ref()), 1 << 10);
+        let (replay, mut body) = of(frames(&pieces, trailers.as_ref()), 1 << 10);
         for stop in stops {
             (0..stop).for_each(|_| drop(next(&mut body)));
             body = replay.body().unwrap();
@@ -81,7 +85,7 @@ proptest! {
         limit in 1..200_usize,
     ) {
         let whole = pieces.concat();
-        let (replay, mut first) = Replay::of(frames(&pieces, None), limit);
+        let (replay, mut first) = of(frames(&pieces, None), limit);
         prop_assert_eq!(rest(&mut first).0, whole.clone());
         prop_assert_eq!(replay.lost(), (whole.len() > limit).then_some(Lost::TooLarge));
         if let Ok(mut again) = replay.body() {
@@ -95,12 +99,12 @@ proptest! {
 fn what_nobody_read_is_whole_even_if_nothing_is_kept() {
     let large = vec![vec![0; 100]];
     for limit in [0, 10] {
-        let (replay, first) = Replay::of(frames(&large, None), limit);
+        let (replay, first) = of(frames(&large, None), limit);
         drop(first);
         assert_eq!(rest(&mut replay.body().unwrap()).0.len(), 100);
         assert!(replay.lost().is_some(), "now it was read");
     }
-    let (known, mut first) = Replay::of(Body::from("12345"), 4);
+    let (known, mut first) = of(Body::from("12345"), 4);
     assert_eq!(rest(&mut first).0, b"12345");
     assert_eq!(known.lost(), Some(Lost::TooLarge));
     assert_eq!(known.body().err(), Some(Lost::TooLarge));
@@ -108,7 +112,7 @@ fn what_nobody_read_is_whole_even_if_nothing_is_kept() {
 
 #[test]
 fn an_earlier_try_gets_no_more_once_another_one_has_the_body() {
-    let (replay, mut first) = Replay::of(frames(&[vec![1], vec![2]], None), 10);
+    let (replay, mut first) = of(frames(&[vec![1], vec![2]], None), 10);
     next(&mut first);
     let mut second = replay.body().unwrap();
     let mut cx = Context::from_waker(Waker::noop());
@@ -120,7 +124,7 @@ fn an_earlier_try_gets_no_more_once_another_one_has_the_body() {
 #[tokio::test]
 async fn what_was_kept_is_let_go_with_the_last_replay_and_the_body_streams_on() {
     let (sender, body) = channel();
-    let (replay, mut first) = Replay::of(body, 1 << 10);
+    let (replay, mut first) = of(body, 1 << 10);
     let shared = Arc::clone(replay.0.as_ref().unwrap());
     sender.data("one").await;
     next(&mut first);
@@ -138,8 +142,8 @@ async fn what_was_kept_is_let_go_with_the_last_replay_and_the_body_streams_on() 
 
 #[test]
 fn a_body_that_two_layers_may_give_again_is_kept_once() {
-    let (outer, body) = Replay::of(frames(&[vec![1], vec![2]], None), 0);
-    let (inner, mut body) = Replay::of(body, 10);
+    let (outer, body) = of(frames(&[vec![1], vec![2]], None), 0);
+    let (inner, mut body) = of(body, 10);
     assert!(Arc::ptr_eq(inner.0.as_ref().unwrap(), outer.0.as_ref().unwrap()));
     assert_eq!(rest(&mut body).0, [1, 2]);
     drop(inner);
@@ -147,14 +151,28 @@ fn a_body_that_two_layers_may_give_again_is_kept_once() {
 
     let mut begun = outer.body().unwrap();
     next(&mut begun);
-    let (_wrapped, mut body) = Replay::of(begun, 10);
+    let (_wrapped, mut body) = of(begun, 10);
     assert_eq!(rest(&mut body).0, [2], "of a body that was begun there is only the rest");
+}
+
+#[test]
+fn memory_is_borrowed_for_what_is_kept_and_given_back() {
+    let buffers = Buffers::new(5, 5);
+    let of = |body| Replay::of(body, 10, || buffers.lease(None));
+    let (replay, mut first) = of(frames(&[vec![1, 2, 3], vec![4, 5]], None));
+    rest(&mut first);
+    assert_eq!((replay.lost(), buffers.used()), (None, 5));
+    let (other, mut body) = of(frames(&[vec![6]], None));
+    assert_eq!(rest(&mut body).0, [6], "it streams on");
+    assert_eq!((other.lost(), buffers.used()), (Some(Lost::NoMemory), 5));
+    drop(replay);
+    assert_eq!(buffers.used(), 0);
 }
 
 #[tokio::test]
 async fn a_body_that_broke_off_is_lost() {
     let (sender, body) = channel();
-    let (replay, first) = Replay::of(body, 1 << 10);
+    let (replay, first) = of(body, 1 << 10);
     tokio::spawn(async move { sender.fail("the client left").await });
     assert!(Body::collect_limited(first, 10).await.is_err());
     assert_eq!(replay.lost(), Some(Lost::Broken));
@@ -162,10 +180,11 @@ async fn a_body_that_broke_off_is_lost() {
 
 #[test]
 fn an_empty_body_costs_nothing_and_a_small_one_the_shared_place_and_a_list() {
+    let buffers = Buffers::default();
     let measure = |body: Body, max: u64| {
         let mut body = Some(body);
         let counted = allocation_counter::measure(|| {
-            let (replay, mut first) = Replay::of(body.take().unwrap(), 1 << 10);
+            let (replay, mut first) = Replay::of(body.take().unwrap(), 1 << 10, || buffers.lease(None));
             rest_without_a_list(&mut first);
             rest_without_a_list(&mut replay.body().unwrap());
         });

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use gateway_core::{
+    budget::Buffers,
     meter::{Counter, Meter},
     phase::{self, Staged},
 };
@@ -19,6 +20,7 @@ pub(super) struct Plan<F> {
     pub(super) trigger: Trigger,
     pub(super) mark: Option<HeaderName>,
     pub(super) body: usize,
+    pub(super) buffers: Buffers,
     pub(super) counts: Counts,
 }
 
@@ -75,6 +77,13 @@ impl<F> FallbackLayer<F> {
         self
     }
 
+    /// The memory that it is kept in, shared with other layers. 256 MiB of its own.
+    #[must_use]
+    pub fn buffers(mut self, buffers: &Buffers) -> Self {
+        self.0.buffers = buffers.clone();
+        self
+    }
+
     /// Counts in this meter as `gateway_fallbacks_total{place, reason}`.
     #[must_use]
     pub fn meter(mut self, meter: &Meter, place: &str) -> Self {
@@ -90,7 +99,14 @@ impl<F> FallbackLayer<F> {
 
     fn of(with: With<F>) -> Self {
         let mark = Some(HeaderName::from_static("x-fallback"));
-        Self(Plan { with, trigger: Trigger::default(), mark, body: Self::BODY, counts: Counts(None) })
+        Self(Plan {
+            with,
+            trigger: Trigger::default(),
+            mark,
+            body: Self::BODY,
+            buffers: Buffers::default(),
+            counts: Counts(None),
+        })
     }
 }
 

@@ -80,6 +80,9 @@ where
                     ready!(sleep.poll(cx));
                     let request = request.take().expect("who waits has a request");
                     let again = this.again.as_ref().expect("who waits may try again");
+                    if let Some(facts) = Facts::get(request.extensions()) {
+                        facts.set_attempt(again.number);
+                    }
                     let call = Oneshot::new(again.inner.clone(), request);
                     this.stage.set(Stage::Another { call });
                     continue;

@@ -2,6 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use gateway_core::{
     Clock,
+    budget::Buffers,
     meter::{Counter, Meter},
     phase::{self, Staged},
     random::Random,
@@ -22,6 +23,7 @@ pub(super) struct Rules {
     pub(super) policy: Policy,
     pub(super) budget: Arc<Budget>,
     pub(super) body: usize,
+    pub(super) buffers: Buffers,
     pub(super) clock: Clock,
     pub(super) random: Random,
     pub(super) counts: Counts,
@@ -41,6 +43,7 @@ impl Default for RetryLayer {
             policy: Policy::default(),
             budget: Arc::new(Budget::new(Terms::default(), clock.now())),
             body: Self::BODY,
+            buffers: Buffers::default(),
             clock,
             random: Random::default(),
             counts: Counts::default(),
@@ -115,6 +118,13 @@ impl RetryLayer {
     #[must_use]
     pub fn body(mut self, bytes: usize) -> Self {
         self.0.body = bytes;
+        self
+    }
+
+    /// The memory that it is kept in, shared with other layers. 256 MiB of its own.
+    #[must_use]
+    pub fn buffers(mut self, buffers: &Buffers) -> Self {
+        self.0.buffers = buffers.clone();
         self
     }
 

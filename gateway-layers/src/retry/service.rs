@@ -4,7 +4,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use gateway_core::{Body, BoxError, Explanation, Failure, Verdict, explain::Explain, replay::Replay};
+use gateway_core::{Body, BoxError, Explanation, Facts, Failure, Verdict, explain::Explain, replay::Replay};
 use http::{Request, Response, header::UPGRADE, request::Parts};
 use http_body::Body as HttpBody;
 use tower_service::Service;
@@ -48,7 +48,8 @@ where
         rules.budget.request();
         let (head, body) = request.into_parts();
         let is_repeatable = rules.policy.is_repeatable(&head.method, &head.headers);
-        let (replay, body) = Replay::of(body, if is_repeatable { rules.body } else { 0 });
+        let limit = if is_repeatable { rules.body } else { 0 };
+        let (replay, body) = Replay::of(body, limit, || rules.buffers.lease(Facts::get(&head.extensions)));
         let kept = head.clone();
         let next = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, next);
