@@ -70,5 +70,6 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<FallbackLayer<Forward>> 
         Some(bytes) => layer.body(bytes.saturated()),
         None => layer,
     };
-    Some(layer.meter(&section.context().meter, section.place()))
+    let context = section.context();
+    Some(layer.buffers(&context.buffers).meter(&context.meter, section.place()))
 }

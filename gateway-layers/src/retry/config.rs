@@ -82,6 +82,7 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<Declared> {
         .backoff(backoff, max_backoff)
         .max_retry_after(max_retry_after)
         .body(body.saturated())
+        .buffers(&context.buffers)
         .clock(context.clock.clone())
         .meter(&context.meter, section.place());
     Some(Declared { layer, budget: Some((terms, Arc::clone(&context.shelf), context.clock.clone())) })
