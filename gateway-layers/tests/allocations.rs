@@ -135,5 +135,4 @@ fn a_whole_gateway_allocates_what_its_layers_say() {
 const REQUEST_ID: &str =
     "two for the shared id, one for the list of the answer's headers, two for its empty header map";
 
-const A_COPY_OF_THE_HEAD: &str =
-    "retry, and fallback with a service: two for the headers, two for the map of extensions, one for the facts in it";
+const A_COPY_OF_THE_HEAD: &str = "retry, and fallback with a service: two for the headers, two for the map of extensions, one for the facts in it";

@@ -104,12 +104,8 @@ async fn a_post_that_cannot_have_arrived_is_sent_again_whole() {
 
 #[tokio::test]
 async fn a_put_is_sent_again_byte_for_byte() {
-    let upstream = upstream([
-        vec![Step::ReadBody, Step::Reset],
-        vec![Step::Reset],
-        vec![Step::ReadBody, OK],
-    ])
-    .await;
+    let upstream =
+        upstream([vec![Step::ReadBody, Step::Reset], vec![Step::Reset], vec![Step::ReadBody, OK]]).await;
     let service = RetryLayer::default().layer(forward(&upstream.url()));
     let document: Vec<u8> = (0..60_000_u32).map(|number| (number % 251) as u8).collect();
     let answer = service.oneshot(request("PUT", document.clone())).await.unwrap();

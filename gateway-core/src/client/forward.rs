@@ -212,7 +212,9 @@ impl Shared {
         let until = deadline.min(self.clock.now() + self.settings.connect_timeout);
         match self.clock.timeout(until, Connection::open(&line.endpoint)).await {
             Some(outcome) => outcome,
-            None if until == deadline => Err(UpstreamError::because(ErrorKind::Timeout, "still connecting").unsent()),
+            None if until == deadline => {
+                Err(UpstreamError::because(ErrorKind::Timeout, "still connecting").unsent())
+            }
             None => {
                 let silent = format!("no connection within {:?}", self.settings.connect_timeout);
                 Err(UpstreamError::because(ErrorKind::Connect, silent))

@@ -30,7 +30,8 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<FallbackLayer<Forward>> 
     if section.has("upstream") {
         for name in ["status", "headers", "body"] {
             if section.has(name) {
-                section.fail(name, "it is the upstream that answers; take either a fixed answer or an upstream");
+                section
+                    .fail(name, "it is the upstream that answers; take either a fixed answer or an upstream");
             }
         }
     } else if section.has("keep") {
@@ -49,9 +50,9 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<FallbackLayer<Forward>> 
         }
         None => {
             let instead = Instead::new(status?).body(body.unwrap_or_default());
-            FallbackLayer::or_answer(headers.into_iter().fold(instead, |instead, (name, value)| {
-                instead.header(name, value)
-            }))
+            FallbackLayer::or_answer(
+                headers.into_iter().fold(instead, |instead, (name, value)| instead.header(name, value)),
+            )
         }
     };
     let layer = match on {
@@ -62,7 +63,8 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<FallbackLayer<Forward>> 
         None => layer,
         Some("off") => layer.mark(None),
         Some(name) => {
-            let name = HeaderName::try_from(name).map_err(|_| "expected a header name such as x-fallback, or off");
+            let name =
+                HeaderName::try_from(name).map_err(|_| "expected a header name such as x-fallback, or off");
             layer.mark(section.checked("header", name)?)
         }
     };
@@ -72,4 +74,43 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<FallbackLayer<Forward>> 
     };
     let context = section.context();
     Some(layer.buffers(&context.buffers).meter(&context.meter, section.place()))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Context, Source, load};
+
+    fn problems(fallback: &str) -> String {
+        let text = format!("routes: [{{name: a, prefix: /, fallback: {fallback}, upstream: 'http://a'}}]");
+        let loaded = load(Source { name: "g", text: &text }, |_| None, &Context::default());
+        loaded.err().map(|problems| problems.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_mistake_is_told_and_nothing_is_ignored() {
+        for (fallback, told) in [
+            ("{}", "fallback: `status` or `upstream` is missing"),
+            ("{body: x}", "fallback: `status` or `upstream` is missing"),
+            ("{status: 200, upstream: 'http://b'}", "fallback.status: it is the upstream that answers"),
+            ("{body: x, upstream: 'http://b'}", "fallback.body: it is the upstream that answers"),
+            ("{upstream: 'b'}", "fallback.upstream: endpoint `b`: expected http://HOST[:PORT][/PATH]"),
+            ("{status: 200, on: [404]}", "fallback.on: what is below 500 is the client's mistake"),
+            ("{status: 200, keep: 1KiB}", "fallback.keep: a fixed answer needs nothing"),
+            ("{status: 101}", "fallback.status: an answer ends with a status from 200 on"),
+            (
+                "{status: 200, header: 'a b'}",
+                "fallback.header: expected a header name such as x-fallback, or off",
+            ),
+            ("{status: 200, upstrem: 'http://b'}", "unknown key `upstrem` (did you mean `upstream`?)"),
+        ] {
+            let problems = problems(fallback);
+            assert!(problems.contains(told), "{fallback}: {problems}");
+        }
+        for fine in [
+            "{status: 200, headers: {content-type: text/plain}, body: x, header: off, on: [500]}",
+            "{upstream: ['http://b', 'http://c'], keep: 1MiB, header: x-b}",
+        ] {
+            assert_eq!(problems(fine), "", "{fine}");
+        }
+    }
 }

@@ -81,7 +81,8 @@ where
                 }
                 StageProjection::Other { call } => {
                     let answer = ready!(call.poll(cx)).map(|response| response.map(Body::new));
-                    let (failed, reason) = this.failed.take().expect("the other service is asked after a failure");
+                    let (failed, reason) =
+                        this.failed.take().expect("the other service is asked after a failure");
                     let plan = this.plan.as_ref().expect("the other service is asked by a plan");
                     return Poll::Ready(match answer {
                         Ok(answer) if plan.trigger.answered(&answer).is_none() => {

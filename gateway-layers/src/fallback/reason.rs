@@ -28,11 +28,7 @@ pub(super) struct Trouble {
 
 impl Default for Trigger {
     fn default() -> Self {
-        Self::on([
-            StatusCode::BAD_GATEWAY,
-            StatusCode::SERVICE_UNAVAILABLE,
-            StatusCode::GATEWAY_TIMEOUT,
-        ])
+        Self::on([StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT])
     }
 }
 
@@ -69,10 +65,9 @@ impl Trigger {
         let trouble = match ErrorKind::of_code(refusal.code()) {
             // A failure where errors cannot travel, as in axum.
             Some(kind) => Trouble { reason: Reason::Failure(kind), is_unsent: kind.is_unsent() },
-            None => Trouble {
-                reason: Reason::Refusal(refusal.code()),
-                is_unsent: refusal.code() == CIRCUIT_OPEN,
-            },
+            None => {
+                Trouble { reason: Reason::Refusal(refusal.code()), is_unsent: refusal.code() == CIRCUIT_OPEN }
+            }
         };
         self.for_status(refusal.status(), trouble)
     }

@@ -74,7 +74,11 @@ impl<S: Explain, F> Explain for Fallback<S, F> {
                     With::Service(_) | With::Nothing => "another service".to_owned(),
                 };
                 let statuses: Vec<_> = plan.trigger.statuses().iter().map(|status| status.as_str()).collect();
-                Explanation::new("fallback", Verdict::Pass, format!("{what} instead of {}", statuses.join(", ")))
+                Explanation::new(
+                    "fallback",
+                    Verdict::Pass,
+                    format!("{what} instead of {}", statuses.join(", ")),
+                )
             }
         });
         self.inner.explain(head, say);

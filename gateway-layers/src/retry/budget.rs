@@ -129,9 +129,8 @@ mod tests {
                     }
                 }
                 let millis = (now - start).as_millis() as u64;
-                let promised = terms.burst() * MILLI
-                    + terms.deposit() * requests
-                    + u64::from(terms.per_second) * millis;
+                let promised =
+                    terms.burst() * MILLI + terms.deposit() * requests + u64::from(terms.per_second) * millis;
                 assert!(granted * MILLI <= promised, "seed {seed}: {granted} of {promised} thousandths");
             }
             granted_in_all += granted;
@@ -156,7 +155,8 @@ mod tests {
         let start = Clock::default().now();
         let budget = Budget::new(Terms { ratio: 0.0, per_second: 10 }, start);
         while budget.take(start) {}
-        let taken = (1..=10_000).filter(|step| budget.take(start + Duration::from_micros(150 * step))).count();
+        let taken =
+            (1..=10_000).filter(|step| budget.take(start + Duration::from_micros(150 * step))).count();
         assert_eq!(taken, 15);
     }
 

@@ -104,3 +104,70 @@ fn terms(section: &mut Section<'_>) -> Option<Terms> {
 const MOST_TRIES: u32 = 10;
 const MOST_PER_SECOND: u32 = 1_000_000;
 const LONGEST: Duration = Duration::from_secs(3600);
+
+#[cfg(test)]
+mod tests {
+    use gateway_core::Explanation;
+
+    use crate::config::{Context, Declared, Source, load};
+
+    fn document(retry: &str) -> Result<Declared, String> {
+        let text = format!("routes: [{{name: a, prefix: /, retry: {retry}, upstream: 'http://a'}}]");
+        load(Source { name: "g", text: &text }, |_| None, &Context::default())
+            .map_err(|problems| problems.to_string())
+    }
+
+    #[test]
+    fn a_mistake_is_told_and_nothing_is_ignored() {
+        for (retry, told) in [
+            ("{tries: 0}", "retry.tries: expected a number from 1 to 10"),
+            ("{tries: 11}", "retry.tries: expected a number from 1 to 10"),
+            ("{on: [503, 200]}", "retry.on: only a status from 400 on says that something failed"),
+            ("{on: 5xx}", "retry.on: expected a status such as 503"),
+            ("{methods: get}", "retry.methods: expected a method such as GET"),
+            ("{backoff: 1s, max_backoff: 1ms}", "retry.max_backoff: it must not be shorter than `backoff`"),
+            ("{max_retry_after: 2h}", "retry.max_retry_after: it must not be longer than 1h"),
+            ("{budget: {ratio: 1.5}}", "retry.budget.ratio: expected a number from 0 to 1"),
+            ("{budget: {ratio: -0.1}}", "retry.budget.ratio: expected a number from 0 to 1"),
+            ("{budget: {percent: 20}}", "retry.budget: unknown key `percent`"),
+            ("{attempts: 3}", "retry: unknown key `attempts`"),
+        ] {
+            let problems = document(retry).unwrap_err();
+            assert!(problems.contains(told), "{retry}: {problems}");
+        }
+        assert!(document("{}").is_ok());
+        assert!(document("{backoff: 1s}").is_ok(), "the longest wait is as long, then");
+    }
+
+    #[test]
+    fn routes_to_the_same_endpoints_share_a_budget_that_outlives_the_graph() {
+        let text = |ratio: &str| {
+            format!(
+                "routes:\n\
+                 - {{name: a, prefix: /a, retry: {{}}, upstream: ['http://x', 'http://y']}}\n\
+                 - {{name: b, prefix: /b, retry: {{}}, upstream: ['http://y', 'http://x']}}\n\
+                 - {{name: c, prefix: /c, retry: {{budget: {{ratio: {ratio}}}}}, upstream: 'http://z'}}\n"
+            )
+        };
+        let shelf_holds = |context: &Context, ratio: &str| {
+            let text = text(ratio);
+            load(Source { name: "g", text: &text }, |_| None, context).unwrap();
+            format!("{:?}", context.shelf).matches("retry budget").count()
+        };
+        let context = Context::default();
+        assert_eq!(shelf_holds(&context, "0.5"), 2, "one of two routes, one of the third");
+        let next = Context { shelf: context.shelf.next().into(), ..context };
+        assert_eq!(shelf_holds(&next, "0.1"), 2, "other terms, another budget");
+    }
+
+    #[test]
+    fn a_declared_route_says_how_often_it_would_try() {
+        let declared = document("{tries: 5}").unwrap();
+        let head = http::Request::get("/").header("host", "a").body(()).unwrap().into_parts().0;
+        let mut said: Vec<Explanation> = Vec::new();
+        gateway_core::explain::Explain::explain(&declared.service(), &head, &mut said);
+        let said: Vec<_> = said.iter().map(ToString::to_string).collect();
+        let expected = "retry: pass: up to 5 tries; the budget has 100 retries";
+        assert!(said.iter().any(|said| said == expected), "{said:#?}");
+    }
+}

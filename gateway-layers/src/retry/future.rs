@@ -6,11 +6,7 @@ use std::{
 };
 
 use gateway_core::{
-    Body, Facts, Failure, Refusal,
-    clock::Sleep,
-    error::ErrorKind,
-    oneshot::Oneshot,
-    replay::Replay,
+    Body, Facts, Failure, Refusal, clock::Sleep, error::ErrorKind, oneshot::Oneshot, replay::Replay,
 };
 use http::{Request, Response, request::Parts};
 use tower_service::Service;

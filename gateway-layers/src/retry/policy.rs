@@ -83,12 +83,8 @@ impl Default for Policy {
             tries: 3,
             methods: [Method::GET, Method::HEAD, Method::OPTIONS, Method::TRACE, Method::PUT, Method::DELETE]
                 .to_vec(),
-            statuses: [
-                StatusCode::BAD_GATEWAY,
-                StatusCode::SERVICE_UNAVAILABLE,
-                StatusCode::GATEWAY_TIMEOUT,
-            ]
-            .to_vec(),
+            statuses: [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT]
+                .to_vec(),
             idempotency_key: false,
             backoff: Duration::from_millis(25),
             max_backoff: Duration::from_millis(250),
@@ -245,7 +241,9 @@ mod tests {
         )]);
         let policy = Policy::default();
         let with_key = Policy { idempotency_key: true, ..Policy::default() };
-        for method in ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "POST", "PATCH", "CONNECT", "PURGE"] {
+        for method in
+            ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "POST", "PATCH", "CONNECT", "PURGE"]
+        {
             let method: Method = method.parse().unwrap();
             assert_eq!(policy.is_repeatable(&method, &keyed), method.is_idempotent(), "{method}");
             assert!(with_key.is_repeatable(&method, &keyed), "{method}");
@@ -260,7 +258,9 @@ mod tests {
             status: StatusCode::SERVICE_UNAVAILABLE,
             retry_after: Some(Duration::from_secs(seconds)),
         };
-        let Decision::Retry(wait) = policy.decide(FIRST, busy(1), u64::MAX) else { panic!("one second is fine") };
+        let Decision::Retry(wait) = policy.decide(FIRST, busy(1), u64::MAX) else {
+            panic!("one second is fine")
+        };
         assert!(wait >= Duration::from_secs(1) && wait <= Duration::from_millis(1025), "{wait:?}");
         assert_eq!(policy.decide(FIRST, busy(2), 0), Decision::GiveUp(Reason::RetryAfter));
         let late = Try { left: Some(Duration::from_secs(1)), ..FIRST };

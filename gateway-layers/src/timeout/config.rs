@@ -40,3 +40,35 @@ fn long(section: &mut Section<'_>) -> Option<(Option<Duration>, Option<Duration>
     }
     Some((request, per_try))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Context, Source, load};
+
+    #[test]
+    fn one_try_fits_into_the_request() {
+        for (timeout, told) in [
+            ("0s", "timeout: nothing is answered in no time"),
+            ("{request: 0s}", "timeout: nothing is answered in no time"),
+            (
+                "{request: 1s, per_try: 2s}",
+                "timeout.per_try: one try cannot take longer than the whole request",
+            ),
+            ("{per_try: 0s}", "timeout.per_try: nothing is answered in no time"),
+            ("{}", "timeout: `request` or `per_try` is missing"),
+            ("{total: 1s}", "timeout: unknown key `total`"),
+            ("5s", ""),
+            ("{request: 5s}", ""),
+            ("{request: 5s, per_try: 5s}", ""),
+            ("{per_try: 1s}", ""),
+        ] {
+            let text = format!("routes: [{{name: a, prefix: /, timeout: {timeout}, upstream: 'http://a'}}]");
+            let loaded = load(Source { name: "g", text: &text }, |_| None, &Context::default());
+            let problems = loaded.err().map(|problems| problems.to_string()).unwrap_or_default();
+            assert!(
+                problems.contains(told) && problems.is_empty() == told.is_empty(),
+                "{timeout}: {problems}"
+            );
+        }
+    }
+}

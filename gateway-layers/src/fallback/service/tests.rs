@@ -88,9 +88,10 @@ async fn a_fixed_answer_says_that_it_is_one_and_is_not_to_be_kept() {
 #[tokio::test]
 async fn what_is_no_failure_of_the_upstream_is_passed_on_as_it_is() {
     for status in [200, 404, 429, 500] {
-        let service = items().layer(BoxCloneSyncService::<_, _, BoxError>::new(service_fn(
-            move |_: Request<Body>| std::future::ready(answer(status)),
-        )));
+        let service =
+            items().layer(BoxCloneSyncService::<_, _, BoxError>::new(service_fn(move |_: Request<Body>| {
+                std::future::ready(answer(status))
+            })));
         let found = service.oneshot(request("GET", "")).await.unwrap();
         assert_eq!((found.status().as_u16(), found.headers().get("x-fallback")), (status, None));
         assert_eq!(found.headers()[CACHE_CONTROL], "max-age=60");

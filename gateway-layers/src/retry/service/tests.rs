@@ -8,8 +8,8 @@ use std::{
 };
 
 use gateway_core::{
-    Clock, Facts, Refusal, UpstreamError, body::CollectError, error::ErrorKind, meter::Meter,
-    random::Random, refusal::Asked, testing::contract,
+    Clock, Facts, Refusal, UpstreamError, body::CollectError, error::ErrorKind, meter::Meter, random::Random,
+    refusal::Asked, testing::contract,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 use tower::{Layer, ServiceExt, service_fn};
@@ -225,8 +225,10 @@ async fn the_budget_bounds_all_services_together_and_a_waiting_retry_has_paid() 
     let layer = |place| RetryLayer::default().tries(2).budget(Arc::clone(&budget)).meter(&meter, place);
     let waiting = layer("a").backoff(slow, slow).random(Random::seeded(1));
     let scripts: Vec<Script> = (0..4).map(|_| Script::of([answer(503)])).collect();
-    let mut futures: Vec<_> =
-        scripts.iter().map(|script| Box::pin(waiting.layer(script.clone()).oneshot(request("GET")))).collect();
+    let mut futures: Vec<_> = scripts
+        .iter()
+        .map(|script| Box::pin(waiting.layer(script.clone()).oneshot(request("GET"))))
+        .collect();
     for future in &mut futures {
         assert!(std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx).is_pending())).await);
     }
