@@ -10,14 +10,16 @@ use gateway_layers::{
     client_addr::ClientAddrLayer,
     config::{self, Source},
     core::{Body, Key, RescueLayer, canonical::CanonicalLayer, meter::Meter, upstream::Upstream},
+    fallback::{FallbackLayer, Instead},
     gateway::Gateway,
     headers::{HeadersLayer, Rules},
     limits::LimitsLayer,
     metrics::MetricsLayer,
     rate_limit::{Quota, RateLimitLayer},
     request_id::RequestIdLayer,
+    retry::RetryLayer,
     routing::{NotFound, RoutingLayer, Rule, Stack},
-    timeout::TimeoutLayer,
+    timeout::{TimeoutLayer, TryTimeoutLayer},
 };
 use http::{HeaderName, HeaderValue, Request, Response};
 use tower::{Layer, Service};
@@ -60,6 +62,10 @@ fn layers(criterion: &mut Criterion) {
     );
     bench!("headers, set both ways", HeadersLayer::new(set.clone(), set).unwrap().layer(Leaf));
     bench!("timeout", TimeoutLayer::new(Duration::from_secs(5)).layer(Leaf));
+    bench!("timeout of a try", TryTimeoutLayer::new(Duration::from_secs(1)).layer(Leaf));
+    bench!("retry", RetryLayer::default().layer(Leaf));
+    bench!("fallback, fixed", FallbackLayer::answer(Instead::json("{}")).layer(Leaf));
+    bench!("fallback, another service", FallbackLayer::service(Leaf).layer(Leaf));
     for (name, rules) in [("routing, 100 rules", 100), ("routing, 10,000 rules", 10_000)] {
         let rules = (0..rules).map(|number| (Rule::prefix(format!("/svc{number}")), Stack::new(Leaf)));
         let mut service = RoutingLayer::new(rules).unwrap().layer(NotFound);
@@ -81,6 +87,7 @@ fn layers(criterion: &mut Criterion) {
         .layer(Leaf)
     );
     bench!("tower timeout", tower::timeout::TimeoutLayer::new(Duration::from_secs(5)).layer(Leaf));
+    bench!("tower retry", tower::retry::RetryLayer::new(Once).layer(Leaf));
     bench!("tower concurrency limit", tower::limit::ConcurrencyLimitLayer::new(10).layer(Leaf));
     group.finish();
 }
@@ -99,9 +106,9 @@ fn declared(criterion: &mut Criterion) {
         .meter(&meter)
         .route(Rule::prefix("/svc7"), |route| {
             route
+                .layer(TimeoutLayer::new(Duration::from_secs(5)))
                 .layer(RateLimitLayer::new(Quota::per_second(0)).meter(&meter, "svc7"))
                 .layer(HeadersLayer::default())
-                .layer(TimeoutLayer::new(Duration::from_secs(5)))
                 .upstream(Upstream::new(["http://127.0.0.1:1"]))
         })
         .build()
@@ -141,6 +148,27 @@ fn bench_gateway<S>(
     group.bench_function(name, |bencher| {
         bencher.iter_batched(make, |request| call(service, request), BatchSize::SmallInput);
     });
+}
+
+/// tower's retry with a policy that keeps the first answer, and the whole request until then, as ours does.
+#[derive(Clone)]
+struct Once;
+
+impl<A, E> tower::retry::Policy<Request<Body>, A, E> for Once {
+    type Future = std::future::Ready<()>;
+
+    fn retry(&mut self, _: &mut Request<Body>, _: &mut Result<A, E>) -> Option<Self::Future> {
+        None
+    }
+
+    fn clone_request(&mut self, request: &Request<Body>) -> Option<Request<Body>> {
+        let mut copy = Request::new(Body::empty());
+        *copy.method_mut() = request.method().clone();
+        *copy.uri_mut() = request.uri().clone();
+        *copy.headers_mut() = request.headers().clone();
+        *copy.extensions_mut() = request.extensions().clone();
+        Some(copy)
+    }
 }
 
 criterion_group!(benches, layers, declared);

@@ -41,6 +41,7 @@ enum Kind {
     Incoming(hyper::body::Incoming),
     #[cfg(feature = "client")]
     Upstream(crate::client::ResponseBody),
+    Replay(crate::replay::ReplayBody),
     Boxed(Pin<Box<dyn HttpBody<Data = Bytes, Error = BoxError> + Send>>),
 }
 
@@ -85,6 +86,14 @@ impl Body {
         self
     }
 
+    /// The reading of a body that can be given again, if it is one.
+    pub(crate) fn into_replayed(self) -> Result<crate::replay::ReplayBody, Self> {
+        match self.kind {
+            Kind::Replay(body) => Ok(body),
+            kind => Err(Self { kind, ..self }),
+        }
+    }
+
     /// Reads the whole body into memory, at most `max` bytes of it. Trailers are dropped.
     ///
     /// # Errors
@@ -125,6 +134,7 @@ impl Kind {
             Self::Incoming(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
             #[cfg(feature = "client")]
             Self::Upstream(body) => Pin::new(body).poll_frame(cx),
+            Self::Replay(body) => body.poll_frame(cx),
             Self::Boxed(body) => match catch_unwind(AssertUnwindSafe(|| body.as_mut().poll_frame(cx))) {
                 Ok(poll) => poll,
                 Err(_) => {
@@ -171,6 +181,7 @@ impl HttpBody for Body {
             Kind::Incoming(body) => body.is_end_stream(),
             #[cfg(feature = "client")]
             Kind::Upstream(body) => body.is_end_stream(),
+            Kind::Replay(body) => body.is_end_stream(),
             Kind::Boxed(body) => body.is_end_stream(),
         }
     }
@@ -183,6 +194,7 @@ impl HttpBody for Body {
             Kind::Incoming(body) => body.size_hint(),
             #[cfg(feature = "client")]
             Kind::Upstream(body) => body.size_hint(),
+            Kind::Replay(body) => body.size_hint(),
             Kind::Boxed(body) => body.size_hint(),
         }
     }
@@ -191,6 +203,12 @@ impl HttpBody for Body {
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
         if bytes.is_empty() { Self::empty() } else { Kind::Full(bytes).into() }
+    }
+}
+
+impl From<crate::replay::ReplayBody> for Body {
+    fn from(body: crate::replay::ReplayBody) -> Self {
+        Kind::Replay(body).into()
     }
 }
 
@@ -221,6 +239,7 @@ impl fmt::Debug for Body {
             Kind::Incoming(_) => "incoming",
             #[cfg(feature = "client")]
             Kind::Upstream(_) => "upstream",
+            Kind::Replay(_) => "replay",
             Kind::Boxed(_) => "boxed",
         };
         f.debug_tuple("Body").field(&kind).finish()

@@ -11,6 +11,7 @@ use crate::{BoxError, Refusal, body::AnswerBody, refusal::Asked};
 pub struct UpstreamError {
     kind: ErrorKind,
     source: Option<BoxError>,
+    unsent: bool,
 }
 
 /// What failed.
@@ -34,6 +35,23 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::Connect,
+        Self::NoEndpoint,
+        Self::Timeout,
+        Self::Reset,
+        Self::Protocol,
+        Self::Truncated,
+        Self::RequestBody,
+    ];
+
+    /// The kind with this code: where errors cannot travel, a failure is answered as a [`Refusal`] with its code.
+    #[must_use]
+    pub fn of_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.code() == code)
+    }
+
     /// The stable code in answers, logs and metrics.
     #[must_use]
     pub const fn code(self) -> &'static str {
@@ -48,13 +66,21 @@ impl ErrorKind {
         }
     }
 
-    const fn status(self) -> StatusCode {
+    /// The status of the answer.
+    #[must_use]
+    pub const fn status(self) -> StatusCode {
         match self {
             Self::Connect | Self::Reset | Self::Protocol | Self::Truncated => StatusCode::BAD_GATEWAY,
             Self::NoEndpoint => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
             Self::RequestBody => StatusCode::BAD_REQUEST,
         }
+    }
+
+    /// Whether this says by itself that nothing was sent.
+    #[must_use]
+    pub const fn is_unsent(self) -> bool {
+        matches!(self, Self::Connect | Self::NoEndpoint)
     }
 
     const fn detail(self) -> &'static str {
@@ -74,18 +100,31 @@ impl UpstreamError {
     /// A failure without a deeper cause.
     #[must_use]
     pub const fn new(kind: ErrorKind) -> Self {
-        Self { kind, source: None }
+        Self { kind, source: None, unsent: false }
     }
 
     /// A failure with what caused it.
     pub fn because(kind: ErrorKind, source: impl Into<BoxError>) -> Self {
-        Self { kind, source: Some(source.into()) }
+        Self { kind, source: Some(source.into()), unsent: false }
     }
 
     /// What failed.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         self.kind
+    }
+
+    /// The same, for a request of which provably not a byte was sent.
+    #[must_use]
+    pub fn unsent(mut self) -> Self {
+        self.unsent = true;
+        self
+    }
+
+    /// Whether provably nothing of the request was sent, so that sending it again does nothing twice.
+    #[must_use]
+    pub const fn is_unsent(&self) -> bool {
+        self.unsent || self.kind.is_unsent()
     }
 }
 
@@ -136,11 +175,18 @@ pub trait Failure: Sized {
     /// # Errors
     /// The failure itself, where `Self` can carry it.
     fn outcome<B: AnswerBody>(failure: UpstreamError, asked: &Asked) -> Result<Response<B>, Self>;
+
+    /// The failure that this error carries, if it carries one.
+    fn failure(&self) -> Option<&UpstreamError>;
 }
 
 impl Failure for UpstreamError {
     fn outcome<B: AnswerBody>(failure: UpstreamError, _: &Asked) -> Result<Response<B>, Self> {
         Err(failure)
+    }
+
+    fn failure(&self) -> Option<&UpstreamError> {
+        Some(self)
     }
 }
 
@@ -148,11 +194,20 @@ impl Failure for BoxError {
     fn outcome<B: AnswerBody>(failure: UpstreamError, _: &Asked) -> Result<Response<B>, Self> {
         Err(failure.into())
     }
+
+    fn failure(&self) -> Option<&UpstreamError> {
+        let error: &(dyn Error + 'static) = &**self;
+        std::iter::successors(Some(error), |&error| error.source()).find_map(|error| error.downcast_ref())
+    }
 }
 
 impl Failure for Infallible {
     fn outcome<B: AnswerBody>(failure: UpstreamError, asked: &Asked) -> Result<Response<B>, Self> {
         Ok(refusal_for(&failure).into_response(asked))
+    }
+
+    fn failure(&self) -> Option<&UpstreamError> {
+        match *self {}
     }
 }
 

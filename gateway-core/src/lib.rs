@@ -10,6 +10,7 @@
 //! | how does something fail? | [`UpstreamError`], turned into an answer once, by [`rescue`] |
 //! | look at the head, then pass or refuse | [`Admit`]; where it may have to wait, [`Gate`] |
 //! | what lives until the last byte? | [`guard`], [`watch`] |
+//! | can the body be read again? | [`replay`] |
 //! | who is counted together? | [`Key`] |
 //! | does this request match? | [`Matcher`] |
 //! | is a decision enforced? | [`Mode`] |
@@ -47,6 +48,7 @@ pub mod oneshot;
 pub mod phase;
 pub mod random;
 pub mod refusal;
+pub mod replay;
 pub mod rescue;
 pub mod single_flight;
 pub mod task;

@@ -72,5 +72,7 @@ mod pages {
         RateLimit "../../docs/concerns/rate_limit.md";
         Headers "../../docs/concerns/headers.md";
         Timeout "../../docs/concerns/timeout.md";
+        Fallback "../../docs/concerns/fallback.md";
+        Retry "../../docs/concerns/retry.md";
     }
 }

@@ -27,14 +27,20 @@ pub mod limits;
 #[cfg(feature = "routing")]
 pub mod routing;
 
+#[cfg(feature = "timeout")]
+pub mod timeout;
+
 #[cfg(feature = "rate_limit")]
 pub mod rate_limit;
 
 #[cfg(feature = "headers")]
 pub mod headers;
 
-#[cfg(feature = "timeout")]
-pub mod timeout;
+#[cfg(feature = "fallback")]
+pub mod fallback;
+
+#[cfg(feature = "retry")]
+pub mod retry;
 
 // The assembly.
 

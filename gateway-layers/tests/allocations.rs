@@ -15,14 +15,16 @@ use gateway_core::{Body, Clock, Facts, Key, meter::Meter};
 use gateway_layers::{
     access_log::{AccessLogLayer, Sink},
     client_addr::ClientAddrLayer,
+    fallback::{FallbackLayer, Instead},
     gateway::Gateway,
     headers::HeadersLayer,
     limits::LimitsLayer,
     metrics::MetricsLayer,
     rate_limit::{Quota, RateLimitLayer},
     request_id::RequestIdLayer,
+    retry::RetryLayer,
     routing::{NotFound, RoutingLayer, Rule, Stack},
-    timeout::TimeoutLayer,
+    timeout::{TimeoutLayer, TryTimeoutLayer},
 };
 use http::{HeaderName, Request, Response};
 use tower::{Layer, Service};
@@ -90,6 +92,10 @@ fn layers_that_write_nothing_allocate_nothing() {
     assert_eq!(allocations(LimitsLayer::default().layer(Leaf)), 0, "limits");
     assert_eq!(allocations(MetricsLayer::new(&Meter::default()).layer(Leaf)), 0, "metrics");
     assert_eq!(allocations(TimeoutLayer::new(Duration::from_secs(5)).layer(Leaf)), 0, "timeout");
+    assert_eq!(allocations(TryTimeoutLayer::new(Duration::from_secs(1)).layer(Leaf)), 0, "timeout of a try");
+    assert_eq!(allocations(RetryLayer::off().layer(Leaf)), 0, "retry without another try");
+    let instead = FallbackLayer::answer(Instead::json("{}"));
+    assert_eq!(allocations(instead.layer(Leaf)), 0, "fallback with a fixed answer");
     assert_eq!(allocations(HeadersLayer::default().layer(Leaf)), 0, "headers without rules");
     assert_eq!(allocations(gateway_core::canonical::CanonicalLayer::default().layer(Leaf)), 0, "canonical");
     assert_eq!(allocations(gateway_core::RescueLayer::default().layer(Leaf)), 0, "rescue");
@@ -100,6 +106,8 @@ fn layers_that_write_state_what_they_allocate() {
     assert_eq!(allocations(RequestIdLayer::default().layer(Leaf)), 5, "{REQUEST_ID}");
     let log = AccessLogLayer::new(Sink::writer(std::io::sink()));
     assert_eq!(allocations(log.layer(Leaf)), 0, "access_log, once its buffers have grown");
+    assert_eq!(allocations(RetryLayer::default().layer(Leaf)), 5, "{A_COPY_OF_THE_HEAD}");
+    assert_eq!(allocations(FallbackLayer::service(Leaf).layer(Leaf)), 5, "{A_COPY_OF_THE_HEAD}");
     let routing = RoutingLayer::new([(Rule::prefix("/orders"), Stack::new(Leaf))]).unwrap();
     assert_eq!(allocations(routing.layer(NotFound)), 1, "routing: the boxed future of the route");
 }
@@ -115,8 +123,8 @@ fn a_whole_gateway_allocates_what_its_layers_say() {
         .layer(LimitsLayer::default())
         .route(Rule::prefix("/orders"), |route| {
             route
-                .layer(RateLimitLayer::new(Quota::per_second(1_000_000)))
                 .layer(TimeoutLayer::new(Duration::from_secs(5)))
+                .layer(RateLimitLayer::new(Quota::per_second(1_000_000)))
                 .service(Leaf)
         })
         .build()
@@ -126,3 +134,5 @@ fn a_whole_gateway_allocates_what_its_layers_say() {
 
 const REQUEST_ID: &str =
     "two for the shared id, one for the list of the answer's headers, two for its empty header map";
+
+const A_COPY_OF_THE_HEAD: &str = "retry, and fallback with a service: two for the headers, two for the map of extensions, one for the facts in it";

@@ -47,7 +47,7 @@ impl Connection {
     pub(super) async fn send(&mut self, request: Request<Body>) -> Result<Response<Incoming>, Unanswered> {
         self.0.try_send_request(request).await.map_err(|mut error: TrySendError<_>| {
             match error.take_message() {
-                Some(request) => Unanswered::Unsent(Box::new(request), failure(error.into_error())),
+                Some(request) => Unanswered::Unsent(Box::new(request), failure(error.into_error()).unsent()),
                 None => Unanswered::Failed(failure(error.into_error())),
             }
         })

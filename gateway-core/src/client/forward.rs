@@ -212,7 +212,9 @@ impl Shared {
         let until = deadline.min(self.clock.now() + self.settings.connect_timeout);
         match self.clock.timeout(until, Connection::open(&line.endpoint)).await {
             Some(outcome) => outcome,
-            None if until == deadline => Err(UpstreamError::because(ErrorKind::Timeout, "still connecting")),
+            None if until == deadline => {
+                Err(UpstreamError::because(ErrorKind::Timeout, "still connecting").unsent())
+            }
             None => {
                 let silent = format!("no connection within {:?}", self.settings.connect_timeout);
                 Err(UpstreamError::because(ErrorKind::Connect, silent))
@@ -274,6 +276,13 @@ fn frame_explicitly(head: &mut Parts, body: &Body) {
         || head.headers.contains_key(header::CONTENT_LENGTH);
     if !is_framed {
         head.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+}
+
+impl Forward {
+    /// The URLs of the endpoints.
+    pub fn endpoints(&self) -> impl Iterator<Item = &str> {
+        self.0.lines.iter().map(|line| &**line.endpoint.url())
     }
 }
 

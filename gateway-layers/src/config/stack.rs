@@ -12,12 +12,13 @@ use super::Section;
 use crate::{
     access_log::{self, AccessLogLayer, Sink},
     client_addr,
+    fallback::{self, FallbackLayer},
     headers::{self, HeadersLayer},
     limits::{self, LimitsLayer},
     metrics::{self, MetricsLayer},
-    rate_limit, request_id,
+    rate_limit, request_id, retry,
     routing::Stack,
-    timeout,
+    timeout::{self, TimeoutLayer, TryTimeoutLayer},
 };
 
 /// Rules about heads, run from one slice.
@@ -54,24 +55,32 @@ pub(super) fn wide(section: &mut Section<'_>) -> Wide {
 
 /// What the requests of one route meet.
 pub(super) struct Route {
+    timeout: TimeoutLayer,
     gates: Gates,
     headers: HeadersLayer,
-    timeout: timeout::TimeoutLayer,
+    fallback: FallbackLayer<Forward>,
+    retry: retry::config::Declared,
+    try_timeout: TryTimeoutLayer,
 }
 
 /// The concerns of one route.
 pub(super) fn route(section: &mut Section<'_>) -> Route {
     let gates = [gate(section, "rate_limit", rate_limit::config::read, |layer| layer.into_rule())];
     let headers = section.section("headers", headers::config::read).unwrap_or_default();
-    let timeout = timeout::config::read(section);
-    Route { gates: gates.into_iter().flatten().collect(), headers, timeout }
+    let fallback = section.section("fallback", fallback::config::read).unwrap_or_else(FallbackLayer::off);
+    let retry = section.section("retry", retry::config::read).unwrap_or_default();
+    let (timeout, try_timeout) = timeout::config::read(section);
+    let gates = gates.into_iter().flatten().collect();
+    Route { timeout, gates, headers, fallback, retry, try_timeout }
 }
 
 impl Route {
     /// The route's stack in front of its upstream.
     pub(super) fn stack(self, forward: Forward) -> Stack {
-        let stack = self.headers.layer(self.timeout.layer(forward));
-        Stack::explained(GateLayer::from(self.gates).layer(stack))
+        let retry = self.retry.over(&forward);
+        let tries = self.fallback.layer(retry.layer(self.try_timeout.layer(forward)));
+        let gated = GateLayer::from(self.gates).layer(self.headers.layer(tries));
+        Stack::explained(self.timeout.layer(gated))
     }
 }
 

@@ -12,9 +12,9 @@ use gateway_core::{
 use http::{Request, Response, request::Parts};
 use tower_service::Service;
 
-use super::layer::Watch;
+use super::layer::{Span, Watch};
 
-/// The service of [`TimeoutLayer`](super::TimeoutLayer).
+/// The service of [`TimeoutLayer`](super::TimeoutLayer) and of [`TryTimeoutLayer`](super::TryTimeoutLayer).
 #[derive(Clone, Debug)]
 pub struct Timeout<S> {
     limit: Option<Duration>,
@@ -48,9 +48,9 @@ where
         };
         let asked = Asked::of_request(&request);
         let deadline = self.watch.clock.now() + limit;
-        let deadline = match Facts::get(request.extensions()) {
-            Some(facts) => facts.tighten_deadline(deadline),
-            None => deadline,
+        let deadline = match (self.watch.span, Facts::get(request.extensions())) {
+            (Span::Request, Some(facts)) => facts.tighten_deadline(deadline),
+            _ => deadline,
         };
         let waiting = Some(Waiting { deadline, asked, watch: Arc::clone(&self.watch) });
         let future = Some(self.inner.call(request));
@@ -60,9 +60,15 @@ where
 
 impl<S: Explain> Explain for Timeout<S> {
     fn explain(&self, head: &Parts, say: &mut Vec<Explanation>) {
-        say.push(match self.limit {
-            Some(limit) => Explanation::new("timeout", Verdict::Pass, format!("504 after {limit:?}")),
-            None => Explanation::new("timeout", Verdict::Skip, "no deadline here"),
+        say.push(match (self.limit, self.watch.span) {
+            (None, Span::Request) => Explanation::new("timeout", Verdict::Skip, "no deadline here"),
+            (None, Span::Try) => Explanation::new("timeout", Verdict::Skip, "a try may take all the time"),
+            (Some(limit), Span::Request) => {
+                Explanation::new("timeout", Verdict::Pass, format!("504 after {limit:?}"))
+            }
+            (Some(limit), Span::Try) => {
+                Explanation::new("timeout", Verdict::Pass, format!("one try ends after {limit:?}"))
+            }
         });
         self.inner.explain(head, say);
     }
@@ -126,7 +132,7 @@ mod tests {
     use tower::{Layer, ServiceExt, service_fn};
 
     use super::*;
-    use crate::timeout::TimeoutLayer;
+    use crate::timeout::{TimeoutLayer, TryTimeoutLayer};
 
     // No property: one comparison of two moments.
 
@@ -134,6 +140,8 @@ mod tests {
     async fn keeps_the_contract() {
         contract::check(TimeoutLayer::new(Duration::from_secs(3600))).await;
         contract::check(TimeoutLayer::off()).await;
+        contract::check(TryTimeoutLayer::new(Duration::from_secs(3600))).await;
+        contract::check(TryTimeoutLayer::off()).await;
     }
 
     #[tokio::test(start_paused = true)]
@@ -161,7 +169,7 @@ mod tests {
         let start = Clock::default().now();
         inner.layer(service_fn(silent::<BoxError>)).oneshot(request).await.unwrap_err();
         assert_eq!(Clock::default().now() - start, Duration::from_secs(1));
-        assert!(meter.render().contains("gateway_timeouts_total{place=\"inner\"} 1"));
+        assert!(meter.render().contains("gateway_timeouts_total{place=\"inner\",limit=\"request\"} 1"));
     }
 
     #[tokio::test]
@@ -175,6 +183,20 @@ mod tests {
             service_fn(|_: Request<Body>| async { Ok::<_, Infallible>(Response::new(Body::empty())) });
         layer.layer(quick).oneshot(request).await.unwrap();
         assert_eq!(facts.deadline(), Some(facts.arrived() + Duration::from_secs(12)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_limit_of_a_try_ends_it_and_leaves_the_deadline_alone() {
+        let meter = Meter::default();
+        let layer = TryTimeoutLayer::new(Duration::from_secs(1)).meter(&meter, "here");
+        let mut request = get();
+        let facts = Facts::of(request.extensions_mut(), &Clock::default()).clone();
+        facts.tighten_deadline(facts.arrived() + Duration::from_secs(5));
+        let error = layer.layer(service_fn(silent::<BoxError>)).oneshot(request).await.unwrap_err();
+        assert_eq!(Failure::failure(&error).unwrap().kind(), ErrorKind::Timeout);
+        assert_eq!(Clock::default().now() - facts.arrived(), Duration::from_secs(1));
+        assert_eq!(facts.deadline(), Some(facts.arrived() + Duration::from_secs(5)));
+        assert!(meter.render().contains("gateway_timeouts_total{place=\"here\",limit=\"try\"} 1"));
     }
 
     #[tokio::test]

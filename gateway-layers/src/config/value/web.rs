@@ -3,7 +3,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use http::{HeaderName, HeaderValue, Method, Uri};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 
 use super::{Value, Wrong};
 
@@ -45,6 +45,18 @@ impl Value for Method {
             Ok(_) => Err(Wrong::meant(text.to_ascii_uppercase())),
             Err(_) => Err(Wrong::default()),
         }
+    }
+}
+
+impl Value for StatusCode {
+    const BARE: bool = true;
+
+    fn wanted() -> Cow<'static, str> {
+        "a status such as 503".into()
+    }
+
+    fn parse(text: &str) -> Result<Self, Wrong> {
+        text.parse().ok().filter(|status: &Self| status.as_u16() < 600).ok_or_else(Wrong::default)
     }
 }
 

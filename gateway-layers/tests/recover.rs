@@ -1,0 +1,188 @@
+//! Retries and fallbacks against upstreams that misbehave, over real sockets.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use gateway_core::{
+    Body, Failure,
+    client::Forward,
+    error::ErrorKind,
+    forwarding::Pseudonym,
+    meter::Meter,
+    testing::{ScriptedUpstream, Step, channel},
+    upstream::Upstream,
+};
+use gateway_layers::{
+    fallback::{FallbackLayer, Instead},
+    retry::RetryLayer,
+    timeout::{TimeoutLayer, TryTimeoutLayer},
+};
+use http::{Request, Response};
+use tower::{Layer, ServiceExt};
+
+const OK: Step = Step::Send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+const BUSY: Step = Step::Send("HTTP/1.1 503 Busy\r\nretry-after: 0\r\ncontent-length: 4\r\n\r\nbusy");
+
+async fn upstream(script: impl IntoIterator<Item = Vec<Step>>) -> ScriptedUpstream {
+    ScriptedUpstream::start(script).await.unwrap()
+}
+
+fn forward(url: &str) -> Forward {
+    Upstream::new([url]).pseudonym(Pseudonym::new("test").unwrap()).build().unwrap()
+}
+
+fn request(method: &str, body: impl Into<Body>) -> Request<Body> {
+    Request::builder().method(method).uri("/x").header("host", "a.test").body(body.into()).unwrap()
+}
+
+async fn text(answer: Response<Body>) -> String {
+    let bytes = Body::collect_limited(answer.into_body(), 1 << 20).await.unwrap();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The URL of a port that nobody listens on.
+async fn nobody() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+#[tokio::test]
+async fn what_may_be_repeated_is_answered_after_all_that_can_go_wrong_on_the_way() {
+    let upstream = upstream([
+        vec![Step::Reset],
+        vec![Step::Send("HTTP/1.1 200 OK\r\ncontent-le"), Step::Close],
+        vec![OK],
+        vec![Step::Send("what is this?\r\n\r\n"), Step::Close],
+        vec![BUSY],
+        vec![OK],
+    ])
+    .await;
+    let service = RetryLayer::default().layer(forward(&upstream.url()));
+    for _ in 0..2 {
+        let answer = service.clone().oneshot(request("GET", "")).await.unwrap();
+        assert_eq!(text(answer).await, "ok");
+    }
+    assert_eq!(upstream.heads().len(), 6);
+}
+
+#[tokio::test]
+async fn a_post_that_may_have_arrived_is_never_sent_twice() {
+    let scripts = [
+        vec![Step::ReadBody, Step::Reset],
+        vec![Step::ReadBody, Step::Close],
+        vec![Step::ReadBody, Step::Send("HTTP/1.1 200 OK\r\nconte"), Step::Close],
+        vec![Step::ReadBody, BUSY],
+        vec![Step::Reset],
+    ];
+    for script in scripts {
+        let upstream = upstream([script.clone(), vec![Step::ReadBody, OK]]).await;
+        let meter = Meter::default();
+        let service = RetryLayer::default().meter(&meter, "pay").layer(forward(&upstream.url()));
+        let outcome = service.oneshot(request("POST", "pay 1")).await;
+        assert!(outcome.is_err() || outcome.unwrap().status() == 503);
+        assert_eq!(upstream.heads().len(), 1, "{script:?}");
+        let why = "gateway_retries_abandoned_total{place=\"pay\",reason=\"method\"} 1";
+        assert!(meter.render().contains(why), "{script:?}: {}", meter.render());
+    }
+}
+
+#[tokio::test]
+async fn a_post_that_cannot_have_arrived_is_sent_again_whole() {
+    let url = nobody().await;
+    let meter = Meter::default();
+    let retry = RetryLayer::default().meter(&meter, "pay");
+    let other = upstream([vec![Step::ReadBody, OK]]).await;
+    let service = FallbackLayer::service(forward(&other.url())).layer(retry.layer(forward(&url)));
+    let (sender, body) = channel();
+    tokio::spawn(async move { sender.data("pay ").await && sender.data("1").await });
+    let answer = service.oneshot(request("POST", body)).await.unwrap();
+    assert_eq!(answer.headers()["x-fallback"], "upstream_connect");
+    assert_eq!(text(answer).await, "ok");
+    assert!(String::from_utf8_lossy(&other.bodies()[0]).contains("pay "));
+    assert!(meter.render().contains("gateway_retries_total{place=\"pay\"} 2"), "{}", meter.render());
+}
+
+#[tokio::test]
+async fn a_put_is_sent_again_byte_for_byte() {
+    let upstream =
+        upstream([vec![Step::ReadBody, Step::Reset], vec![Step::Reset], vec![Step::ReadBody, OK]]).await;
+    let service = RetryLayer::default().layer(forward(&upstream.url()));
+    let document: Vec<u8> = (0..60_000_u32).map(|number| (number % 251) as u8).collect();
+    let answer = service.oneshot(request("PUT", document.clone())).await.unwrap();
+    assert_eq!(text(answer).await, "ok");
+    assert_eq!(upstream.bodies(), [document.clone(), document]);
+    let lengths = upstream.heads();
+    assert!(lengths.iter().all(|head| head.contains("content-length: 60000")), "{lengths:?}");
+}
+
+#[tokio::test]
+async fn a_large_upload_streams_and_is_sent_once() {
+    let upstream = upstream([vec![Step::ReadBody, BUSY], vec![Step::ReadBody, OK]]).await;
+    let meter = Meter::default();
+    let service = RetryLayer::default().meter(&meter, "files").layer(forward(&upstream.url()));
+    let large = vec![7; 1 << 20];
+    let answer = service.oneshot(request("PUT", large.clone())).await.unwrap();
+    assert_eq!((answer.status().as_u16(), text(answer).await.as_str()), (503, "busy"));
+    assert_eq!(upstream.bodies(), [large]);
+    let why = "gateway_retries_abandoned_total{place=\"files\",reason=\"body\"} 1";
+    assert!(meter.render().contains(why), "{}", meter.render());
+}
+
+#[tokio::test]
+async fn an_answer_that_began_is_never_tried_again() {
+    let upstream = upstream([
+        vec![Step::Send("HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhalf"), Step::Reset],
+        vec![OK],
+    ])
+    .await;
+    let tries = RetryLayer::default().layer(forward(&upstream.url()));
+    let service = FallbackLayer::answer(Instead::json("{}")).layer(tries);
+    let answer = service.oneshot(request("GET", "")).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert!(Body::collect_limited(answer.into_body(), 100).await.is_err(), "it breaks off visibly");
+    assert_eq!(upstream.heads().len(), 1);
+}
+
+#[tokio::test]
+async fn an_upload_is_taken_from_a_try_that_took_too_long() {
+    let upstream = upstream([vec![Step::Stall], vec![Step::ReadBody, OK]]).await;
+    let one_try = TryTimeoutLayer::new(Duration::from_millis(50)).layer(forward(&upstream.url()));
+    let tries = RetryLayer::default().tries(9).layer(one_try);
+    let service = TimeoutLayer::new(Duration::from_secs(30)).layer(tries);
+    let answer = service.oneshot(request("PUT", "document")).await.unwrap();
+    assert_eq!(text(answer).await, "ok");
+    assert_eq!(upstream.bodies().last().unwrap(), b"document");
+}
+
+#[tokio::test]
+async fn a_failure_that_stays_is_answered_by_the_other_upstream() {
+    let down = upstream([vec![Step::ReadBody, Step::Reset]]).await;
+    let other = upstream([vec![Step::ReadBody, OK]]).await;
+    let tries = RetryLayer::default().tries(2).layer(forward(&down.url()));
+    let service = FallbackLayer::service(forward(&other.url())).layer(tries);
+    let answer = service.clone().oneshot(request("PUT", "document")).await.unwrap();
+    assert_eq!(answer.headers()["x-fallback"], "upstream_reset");
+    assert_eq!(answer.headers()["cache-control"], "no-store");
+    assert_eq!(text(answer).await, "ok");
+    assert_eq!((down.bodies().len(), other.bodies()), (2, vec![b"document".to_vec()]));
+
+    let error = service.oneshot(request("POST", "pay 1")).await.unwrap_err();
+    assert_eq!(error.failure().unwrap().kind(), ErrorKind::Reset);
+    assert_eq!((down.bodies().len(), other.bodies().len()), (3, 1), "nothing is paid twice");
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_ends_the_waiting_and_the_try() {
+    let upstream = upstream([vec![Step::Stall]]).await;
+    let service = RetryLayer::default().layer(forward(&upstream.url()));
+    let (sender, body) = channel();
+    let waiting = tokio::spawn(service.oneshot(request("PUT", body)));
+    while upstream.heads().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    waiting.abort();
+    while !sender.is_dropped() {
+        tokio::task::yield_now().await;
+    }
+    assert!(waiting.await.is_err_and(|error| error.is_cancelled()));
+}
