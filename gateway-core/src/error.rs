@@ -136,11 +136,18 @@ pub trait Failure: Sized {
     /// # Errors
     /// The failure itself, where `Self` can carry it.
     fn outcome<B: AnswerBody>(failure: UpstreamError, asked: &Asked) -> Result<Response<B>, Self>;
+
+    /// The error itself, for layers that judge by what is in its chain of causes.
+    fn as_error(&self) -> &(dyn Error + 'static);
 }
 
 impl Failure for UpstreamError {
     fn outcome<B: AnswerBody>(failure: UpstreamError, _: &Asked) -> Result<Response<B>, Self> {
         Err(failure)
+    }
+
+    fn as_error(&self) -> &(dyn Error + 'static) {
+        self
     }
 }
 
@@ -148,11 +155,19 @@ impl Failure for BoxError {
     fn outcome<B: AnswerBody>(failure: UpstreamError, _: &Asked) -> Result<Response<B>, Self> {
         Err(failure.into())
     }
+
+    fn as_error(&self) -> &(dyn Error + 'static) {
+        &**self
+    }
 }
 
 impl Failure for Infallible {
     fn outcome<B: AnswerBody>(failure: UpstreamError, asked: &Asked) -> Result<Response<B>, Self> {
         Ok(refusal_for(&failure).into_response(asked))
+    }
+
+    fn as_error(&self) -> &(dyn Error + 'static) {
+        self
     }
 }
 

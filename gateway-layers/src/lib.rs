@@ -30,8 +30,14 @@ pub mod routing;
 #[cfg(feature = "rate_limit")]
 pub mod rate_limit;
 
+#[cfg(feature = "bulkhead")]
+pub mod bulkhead;
+
 #[cfg(feature = "headers")]
 pub mod headers;
+
+#[cfg(feature = "circuit_breaker")]
+pub mod circuit_breaker;
 
 #[cfg(feature = "timeout")]
 pub mod timeout;

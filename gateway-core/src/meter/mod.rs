@@ -137,6 +137,11 @@ impl Gauge {
         self.0.store(value, Ordering::Relaxed);
     }
 
+    /// Adds so many, or takes them away.
+    pub fn add(&self, change: i64) {
+        self.0.fetch_add(change, Ordering::Relaxed);
+    }
+
     /// Adds one until the returned guard is dropped.
     #[must_use]
     pub fn hold(&self) -> Holding {

@@ -11,6 +11,8 @@ use tower_layer::Layer;
 use super::Section;
 use crate::{
     access_log::{self, AccessLogLayer, Sink},
+    bulkhead::{self, BulkheadLayer},
+    circuit_breaker::{self, EndpointBreakers},
     client_addr,
     headers::{self, HeadersLayer},
     limits::{self, LimitsLayer},
@@ -55,23 +57,32 @@ pub(super) fn wide(section: &mut Section<'_>) -> Wide {
 /// What the requests of one route meet.
 pub(super) struct Route {
     rules: Rules,
+    bulkhead: Option<BulkheadLayer>,
     headers: HeadersLayer,
     timeout: timeout::TimeoutLayer,
+    pub(super) breakers: Option<EndpointBreakers>,
 }
 
 /// The concerns of one route.
 pub(super) fn route(section: &mut Section<'_>) -> Route {
     let rules = [rule(section, "rate_limit", rate_limit::config::read, |layer| layer.into_rule())];
+    let bulkhead = section.section("bulkhead", bulkhead::config::read);
     let headers = section.section("headers", headers::config::read).unwrap_or_default();
     let timeout = timeout::config::read(section);
-    Route { rules: rules.into_iter().flatten().collect(), headers, timeout }
+    let breakers = section.section("circuit_breaker", circuit_breaker::config::read);
+    Route { rules: rules.into_iter().flatten().collect(), bulkhead, headers, timeout, breakers }
 }
 
 impl Route {
     /// The route's stack in front of its upstream.
     pub(super) fn stack(self, forward: Forward) -> Stack {
         let stack = self.headers.layer(self.timeout.layer(forward));
-        Stack::explained(AdmitLayer::from(self.rules).layer(stack))
+        let rules = AdmitLayer::from(self.rules);
+        // Its permit ends with the answer's body, which is then boxed: routes without it should not pay for that.
+        match self.bulkhead {
+            Some(bulkhead) => Stack::explained(rules.layer(bulkhead.layer(stack))),
+            None => Stack::explained(rules.layer(stack)),
+        }
     }
 }
 
