@@ -14,6 +14,8 @@ use std::{
 use gateway_core::{Body, Clock, Facts, Key, meter::Meter};
 use gateway_layers::{
     access_log::{AccessLogLayer, Sink},
+    bulkhead::BulkheadLayer,
+    circuit_breaker::{CircuitBreakerLayer, Settings},
     client_addr::ClientAddrLayer,
     gateway::Gateway,
     headers::HeadersLayer,
@@ -90,6 +92,12 @@ fn layers_that_write_nothing_allocate_nothing() {
     assert_eq!(allocations(LimitsLayer::default().layer(Leaf)), 0, "limits");
     assert_eq!(allocations(MetricsLayer::new(&Meter::default()).layer(Leaf)), 0, "metrics");
     assert_eq!(allocations(TimeoutLayer::new(Duration::from_secs(5)).layer(Leaf)), 0, "timeout");
+    assert_eq!(allocations(BulkheadLayer::new(10).queue(10).layer(Leaf)), 0, "bulkhead");
+    assert_eq!(allocations(CircuitBreakerLayer::default().layer(Leaf)), 0, "circuit_breaker");
+    let slow = Settings::default().slow(Duration::from_secs(1), 0.5);
+    assert_eq!(allocations(CircuitBreakerLayer::new(slow).layer(Leaf)), 0, "circuit_breaker with slow calls");
+    let keyed = CircuitBreakerLayer::default().by(Key::client_addr(), 100);
+    assert_eq!(allocations(keyed.layer(Leaf)), 0, "circuit_breaker by address");
     assert_eq!(allocations(HeadersLayer::default().layer(Leaf)), 0, "headers without rules");
     assert_eq!(allocations(gateway_core::canonical::CanonicalLayer::default().layer(Leaf)), 0, "canonical");
     assert_eq!(allocations(gateway_core::RescueLayer::default().layer(Leaf)), 0, "rescue");
@@ -100,6 +108,8 @@ fn layers_that_write_state_what_they_allocate() {
     assert_eq!(allocations(RequestIdLayer::default().layer(Leaf)), 5, "{REQUEST_ID}");
     let log = AccessLogLayer::new(Sink::writer(std::io::sink()));
     assert_eq!(allocations(log.layer(Leaf)), 0, "access_log, once its buffers have grown");
+    let keyed = BulkheadLayer::new(10).by(Key::client_addr());
+    assert_eq!(allocations(keyed.layer(Leaf)), 1, "bulkhead by address: a gate for a key that was not there");
     let routing = RoutingLayer::new([(Rule::prefix("/orders"), Stack::new(Leaf))]).unwrap();
     assert_eq!(allocations(routing.layer(NotFound)), 1, "routing: the boxed future of the route");
 }

@@ -80,7 +80,10 @@ fn index(key: BucketKey) -> usize {
 
 impl fmt::Debug for Gates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gates").field("everybody", &self.everybody).field("len", &self.len()).finish_non_exhaustive()
+        f.debug_struct("Gates")
+            .field("everybody", &self.everybody)
+            .field("len", &self.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -8,12 +8,8 @@ use std::{
 
 use bytes::Bytes;
 use gateway_core::{
-    Explanation, Facts, Guarded, Key, Mode, Refusal, Verdict,
-    clock::Sleep,
-    explain::Explain,
-    guard::Held,
-    key::BucketKey,
-    refusal::Asked,
+    Explanation, Facts, Guarded, Key, Mode, Refusal, Verdict, clock::Sleep, explain::Explain, guard::Held,
+    key::BucketKey, refusal::Asked,
 };
 use http::{Request, Response, StatusCode, request::Parts};
 use http_body::Body;

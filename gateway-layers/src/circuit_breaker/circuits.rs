@@ -56,11 +56,6 @@ impl Circuits {
         let index = (key.bits() >> (128 - SHARDS.ilog2())) as usize;
         self.shards[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().unwrap().circuits.len()).sum()
-    }
 }
 
 impl Shard {

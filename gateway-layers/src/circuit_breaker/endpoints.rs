@@ -94,17 +94,20 @@ impl EndpointBreakers {
     #[must_use]
     pub fn guard(&self, upstream: Upstream) -> Upstream {
         let breakers = self.clone();
-        upstream.guard(move |endpoint: &Endpoint| {
-            let (url, breaker) = (Arc::clone(endpoint.url()), breakers.breaker(endpoint.url()));
-            Arc::new(Guard { url, breaker })
-        })
+        upstream.guard(move |endpoint: &Endpoint| Arc::new(Guard::new(&breakers, endpoint.url())))
     }
 }
 
 /// One endpoint's circuit, as the forwarder sees it.
-struct Guard {
+pub(super) struct Guard {
     url: Arc<str>,
     breaker: Breaker,
+}
+
+impl Guard {
+    pub(super) fn new(breakers: &EndpointBreakers, url: &Arc<str>) -> Self {
+        Self { url: Arc::clone(url), breaker: breakers.breaker(url) }
+    }
 }
 
 impl EndpointGuard for Guard {
@@ -138,11 +141,11 @@ impl EndpointGuard for Guard {
 }
 
 /// The generation and, in microseconds, the start: 48 bits are 8 years.
-fn pack(ticket: Ticket) -> TryTicket {
+pub(super) fn pack(ticket: Ticket) -> TryTicket {
     TryTicket(u64::from(ticket.generation) << 48 | (ticket.start / MICRO) & MICROS_MASK)
 }
 
-fn unpack(TryTicket(bits): TryTicket) -> Option<Ticket> {
+pub(super) fn unpack(TryTicket(bits): TryTicket) -> Option<Ticket> {
     let ticket =
         Ticket { generation: (bits >> 48) as u16, start: (bits & MICROS_MASK) * MICRO, half_opened: false };
     (TryTicket(bits) != WITHOUT).then_some(ticket)

@@ -49,7 +49,9 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let Some(shared) = &self.shared else {
-            return CircuitBreakerFuture { kind: Kind::Passed { future: self.inner.call(request), call: Call::none() } };
+            return CircuitBreakerFuture {
+                kind: Kind::Passed { future: self.inner.call(request), call: Call::none() },
+            };
         };
         let (request, keyed) = shared.circuit_of(request);
         match Call::admit(shared, keyed, &request) {

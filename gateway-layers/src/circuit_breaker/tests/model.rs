@@ -59,10 +59,8 @@ impl Model {
             return None;
         }
         let failed = outcome == Outcome::Failure;
-        let slow = self
-            .settings
-            .slow
-            .is_some_and(|(than, _)| Duration::from_nanos(now - call.ticket.start) >= than);
+        let slow =
+            self.settings.slow.is_some_and(|(than, _)| Duration::from_nanos(now - call.ticket.start) >= than);
         match self.stage {
             Stage::Closed => {
                 self.calls.push((now, failed, slow));

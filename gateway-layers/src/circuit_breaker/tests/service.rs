@@ -51,25 +51,22 @@ async fn opens_probes_and_closes_and_says_when_to_come_back() {
         let text = meter.render();
         assert!(text.contains(line), "{line}\n{text}");
     };
-    shown("gateway_circuit_state{endpoint=\"*\",place=\"orders\"} 0");
+    shown("gateway_circuit_state{place=\"orders\",endpoint=\"*\"} 0");
     assert_eq!([status(&layer, 500, get()).await, status(&layer, 502, get()).await], [500, 502]);
     assert_eq!(layer.breaker().unwrap().state(), State::Open);
-    shown("gateway_circuit_state{endpoint=\"*\",place=\"orders\"} 2");
+    shown("gateway_circuit_state{place=\"orders\",endpoint=\"*\"} 2");
 
     hands.advance(Duration::from_millis(1500));
     let unasked = service_fn(|_: Request<Body>| async { Err::<Response<Body>, BoxError>("asked".into()) });
     let answer = layer.layer(unasked).oneshot(get()).await.unwrap();
-    assert_eq!(
-        (answer.status().as_u16(), &answer.headers()["retry-after"]),
-        (503, &"4".parse().unwrap())
-    );
-    shown("gateway_circuit_rejected_total{endpoint=\"*\",place=\"orders\"} 1");
+    assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (503, &"4".parse().unwrap()));
+    shown("gateway_circuit_rejected_total{place=\"orders\",endpoint=\"*\"} 1");
 
     hands.advance(Duration::from_millis(3500));
     assert_eq!(status(&layer, 200, get()).await, 200);
     assert_eq!(layer.breaker().unwrap().state(), State::Closed);
     for to in ["open", "half_open", "closed"] {
-        shown(&format!("gateway_circuit_transitions_total{{endpoint=\"*\",place=\"orders\",to=\"{to}\"}} 1"));
+        shown(&format!("gateway_circuit_transitions_total{{place=\"orders\",endpoint=\"*\",to=\"{to}\"}} 1"));
     }
     assert_eq!(status(&layer, 200, get()).await, 200);
 }
@@ -79,7 +76,9 @@ async fn an_error_counts_and_is_passed_on_as_it_is() {
     let layer = CircuitBreakerLayer::new(quick());
     let failing = |kind| {
         let service =
-            service_fn(move |_: Request<Body>| async move { Err::<Response<Body>, _>(UpstreamError::new(kind)) });
+            service_fn(
+                move |_: Request<Body>| async move { Err::<Response<Body>, _>(UpstreamError::new(kind)) },
+            );
         layer.layer(service).oneshot(get())
     };
     for _ in 0..5 {
@@ -120,7 +119,10 @@ async fn a_client_that_leaves_is_no_failure_and_gives_its_probe_back_but_a_deadl
 
     hands.advance(Duration::from_secs(5));
     for _ in 0..3 {
-        assert!(drop_after(Duration::ZERO, None), "each takes the probe's place that the one before gave back");
+        assert!(
+            drop_after(Duration::ZERO, None),
+            "each takes the probe's place that the one before gave back"
+        );
         assert_eq!(state(), State::HalfOpen);
     }
     assert!(drop_after(second, Some(second)));
@@ -175,7 +177,7 @@ async fn audit_counts_and_holds_nothing_back() {
     for _ in 0..5 {
         assert_eq!(status(&layer, 500, get()).await, 500);
     }
-    assert!(meter.render().contains("gateway_circuit_rejected_total{endpoint=\"*\",place=\"orders\"} 3"));
+    assert!(meter.render().contains("gateway_circuit_rejected_total{place=\"orders\",endpoint=\"*\"} 3"));
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ fn opened_at(failing: f64, settings: &Settings, seed: u64) -> Option<f64> {
 
 #[test]
 fn a_storm_opens_it_at_the_configured_rate_and_not_below() {
-    let settings = Settings::default().minimum(500).failure_rate(0.5);
+    let settings = Settings::default().minimum(2_000).failure_rate(0.5);
     for seed in 0..50 {
         assert_eq!(opened_at(0.30, &settings, seed), None, "30 % are below the rate");
         assert_eq!(opened_at(0.45, &settings, seed), None, "5 points below the rate");
@@ -122,7 +122,8 @@ fn there_are_never_more_probes_than_allowed_whoever_asks_and_gives_up() {
         let ready = now.load(Ordering::SeqCst);
         std::thread::scope(|scope| {
             for thread in 0..4 {
-                let (circuit, settings, inside, most, probes) = (&circuit, &settings, &inside, &most, &probes);
+                let (circuit, settings, inside, most, probes) =
+                    (&circuit, &settings, &inside, &most, &probes);
                 scope.spawn(move || {
                     for turn in 0..20 {
                         let Ok(ticket) = circuit.acquire(settings, ready) else { continue };
