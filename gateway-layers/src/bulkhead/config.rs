@@ -46,3 +46,54 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<BulkheadLayer> {
     }
     Some(layer.clock(context.clock.clone()).meter(&context.meter, section.place()))
 }
+
+#[cfg(test)]
+mod tests {
+    use gateway_core::{
+        Body,
+        testing::{ScriptedUpstream, Step},
+    };
+    use http::Request;
+    use tower::ServiceExt;
+
+    use crate::config::{Context, Source, load};
+
+    #[test]
+    fn what_makes_no_sense_is_told() {
+        for (bulkhead, told) in [
+            ("queue: 5", "`concurrent` is missing"),
+            ("concurrent: 0", "a whole number of at least 1"),
+            ("concurrent: 1, wait: 1s", "nobody waits without a `queue`"),
+            ("concurrent: 1, queue: 1, wait: 0s", "nobody waits for no time"),
+            ("concurrent: 1, by: []", "name at least one key"),
+            ("concurrent: 1, que: 5", "unknown key `que` (did you mean `queue`?)"),
+        ] {
+            let text = format!("routes:\n  - {{prefix: /, upstream: 'http://a', bulkhead: {{{bulkhead}}}}}");
+            let source = Source { name: "g", text: &text };
+            let problems = load(source, |_| None, &Context::default()).unwrap_err().to_string();
+            assert!(problems.contains(told) && problems.lines().count() == 1, "{bulkhead}: {problems}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_declared_bulkhead_counts_until_the_body_ends_and_into_the_next_graph() {
+        let half = Step::Send("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nha");
+        let upstream = ScriptedUpstream::start([vec![half, Step::Stall]]).await.unwrap();
+        let text = format!(
+            "routes:\n  - name: all\n    prefix: /\n    bulkhead: {{concurrent: 1}}\n    upstream: {}\n",
+            upstream.url()
+        );
+        let context = Context::default();
+        let ask = async |context: &Context| {
+            let declared = load(Source { name: "g", text: &text }, |_| None, context).unwrap();
+            let request = Request::get("/").header("host", "a").body(Body::empty()).unwrap();
+            declared.service().oneshot(request).await.unwrap()
+        };
+        let first = ask(&context).await;
+        assert_eq!((first.status().as_u16(), ask(&context).await.status().as_u16()), (200, 503));
+        let next = Context { shelf: std::sync::Arc::new(context.shelf.next()), ..context.clone() };
+        assert_eq!(ask(&next).await.status(), 503);
+        drop(first);
+        assert_eq!(ask(&next).await.status(), 200);
+    }
+}

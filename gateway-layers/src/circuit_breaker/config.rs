@@ -74,3 +74,68 @@ fn check_rate(section: &mut Section<'_>, name: &'static str, rate: f64) {
         section.fail(name, "a rate is more than 0 and at most 1, such as 0.5 for half of the calls");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use gateway_core::{
+        Body,
+        testing::{ScriptedUpstream, Step},
+    };
+    use http::Request;
+    use tower::ServiceExt;
+
+    use crate::config::{Context, Source, load};
+
+    fn problems(breaker: &str) -> String {
+        let text =
+            format!("routes:\n  - {{prefix: /, upstream: 'http://a', circuit_breaker: {{{breaker}}}}}");
+        let source = Source { name: "g", text: &text };
+        load(source, |_| None, &Context::default()).map(drop).map_err(|error| error.to_string()).unwrap_err()
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_told() {
+        for (breaker, told) in [
+            ("window: 50ms", "a window lasts from 100ms to 10m"),
+            ("window: 1h", "a window lasts from 100ms to 10m"),
+            ("minimum: 0", "at least one call is needed to judge"),
+            ("failure_rate: 0", "a rate is more than 0 and at most 1, such as 0.5 for half of the calls"),
+            ("failure_rate: 50%", "found `50%` (did you mean `0.5`?)"),
+            ("failure_rate: 50", "a rate is more than 0 and at most 1, such as 0.5 for half of the calls"),
+            ("slow_rate: 0.5", "it needs `slow`, the time from which a call is slow"),
+            ("slow: 0s", "every call would be slow; leave the key out to judge by failures alone"),
+            ("open: 0s", "a circuit stays open from 1ms to 1h"),
+            ("open: 10s, open_max: 5s", "it is from `open` to 1h"),
+            ("probes: 0", "from 1 to 1000 calls try whether the upstream is back"),
+            ("treshold: 5", "unknown key `treshold`"),
+        ] {
+            let problems = problems(breaker);
+            assert!(problems.contains(told) && problems.lines().count() == 1, "{breaker}: {problems}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_declared_breaker_guards_the_endpoints_of_its_route() {
+        let broken = Step::Send("HTTP/1.1 500 Internal Server Error\r\ncontent-length: 0\r\n\r\n");
+        let upstream = ScriptedUpstream::start([vec![broken]]).await.unwrap();
+        let text = format!(
+            "routes:\n  - name: all\n    prefix: /\n    circuit_breaker: {{minimum: 2}}\n    upstream: {}\n",
+            upstream.url()
+        );
+        let context = Context::default();
+        let declared = load(Source { name: "g", text: &text }, |_| None, &context).unwrap();
+        let ask = async || {
+            let request = Request::get("/").header("host", "a").body(Body::empty()).unwrap();
+            declared.service().oneshot(request).await.unwrap().status().as_u16()
+        };
+        assert_eq!([ask().await, ask().await, ask().await], [500, 500, 503]);
+        let line = format!("gateway_circuit_state{{place=\"all\",endpoint=\"{}\"}} 2", upstream.url());
+        assert!(context.meter.render().contains(&line), "{}", context.meter.render());
+
+        let next = Context { shelf: std::sync::Arc::new(context.shelf.next()), ..context.clone() };
+        let declared = load(Source { name: "g", text: &text }, |_| None, &next).unwrap();
+        let request = Request::get("/").header("host", "a").body(Body::empty()).unwrap();
+        let answer = declared.service().oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), 503, "it is still open in the next graph");
+    }
+}
