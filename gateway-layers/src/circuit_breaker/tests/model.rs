@@ -125,7 +125,7 @@ impl Model {
 
     fn open(&mut self, now: u64, reason: Reason) -> Change {
         let time = self.settings.open_time(self.streak.min(31) as u8);
-        let until = (now + time.as_nanos() as u64).next_multiple_of(1_000_000);
+        let until = (now + time.as_nanos() as u64) / 1_000_000 * 1_000_000;
         self.go(Stage::Open(until));
         Change::Opened(reason, time)
     }
