@@ -69,6 +69,8 @@ mod pages {
         LifeOfARequest "../../docs/life-of-a-request.md";
         Arrive "../../docs/concerns/arrive.md";
         Routing "../../docs/concerns/routing.md";
+        Bulkhead "../../docs/concerns/bulkhead.md";
+        CircuitBreaker "../../docs/concerns/circuit_breaker.md";
         RateLimit "../../docs/concerns/rate_limit.md";
         Headers "../../docs/concerns/headers.md";
         Timeout "../../docs/concerns/timeout.md";

@@ -33,6 +33,9 @@ pub mod timeout;
 #[cfg(feature = "rate_limit")]
 pub mod rate_limit;
 
+#[cfg(feature = "bulkhead")]
+pub mod bulkhead;
+
 #[cfg(feature = "headers")]
 pub mod headers;
 
@@ -41,6 +44,9 @@ pub mod fallback;
 
 #[cfg(feature = "retry")]
 pub mod retry;
+
+#[cfg(feature = "circuit_breaker")]
+pub mod circuit_breaker;
 
 // The assembly.
 

@@ -14,6 +14,8 @@ use std::{
 use gateway_core::{Body, Clock, Facts, Key, meter::Meter};
 use gateway_layers::{
     access_log::{AccessLogLayer, Sink},
+    bulkhead::BulkheadLayer,
+    circuit_breaker::{CircuitBreakerLayer, Settings},
     client_addr::ClientAddrLayer,
     fallback::{FallbackLayer, Instead},
     gateway::Gateway,
@@ -96,6 +98,12 @@ fn layers_that_write_nothing_allocate_nothing() {
     assert_eq!(allocations(RetryLayer::off().layer(Leaf)), 0, "retry without another try");
     let instead = FallbackLayer::answer(Instead::json("{}"));
     assert_eq!(allocations(instead.layer(Leaf)), 0, "fallback with a fixed answer");
+    assert_eq!(allocations(BulkheadLayer::new(10).queue(10).layer(Leaf)), 0, "bulkhead");
+    assert_eq!(allocations(CircuitBreakerLayer::default().layer(Leaf)), 0, "circuit_breaker");
+    let slow = Settings::default().slow(Duration::from_secs(1), 0.5);
+    assert_eq!(allocations(CircuitBreakerLayer::new(slow).layer(Leaf)), 0, "circuit_breaker with slow calls");
+    let keyed = CircuitBreakerLayer::default().by(Key::client_addr(), 100);
+    assert_eq!(allocations(keyed.layer(Leaf)), 0, "circuit_breaker by address");
     assert_eq!(allocations(HeadersLayer::default().layer(Leaf)), 0, "headers without rules");
     assert_eq!(allocations(gateway_core::canonical::CanonicalLayer::default().layer(Leaf)), 0, "canonical");
     assert_eq!(allocations(gateway_core::RescueLayer::default().layer(Leaf)), 0, "rescue");
@@ -108,6 +116,8 @@ fn layers_that_write_state_what_they_allocate() {
     assert_eq!(allocations(log.layer(Leaf)), 0, "access_log, once its buffers have grown");
     assert_eq!(allocations(RetryLayer::default().layer(Leaf)), 5, "{A_COPY_OF_THE_HEAD}");
     assert_eq!(allocations(FallbackLayer::service(Leaf).layer(Leaf)), 5, "{A_COPY_OF_THE_HEAD}");
+    let keyed = BulkheadLayer::new(10).by(Key::client_addr());
+    assert_eq!(allocations(keyed.layer(Leaf)), 1, "bulkhead by address: a gate for a key that was not there");
     let routing = RoutingLayer::new([(Rule::prefix("/orders"), Stack::new(Leaf))]).unwrap();
     assert_eq!(allocations(routing.layer(NotFound)), 1, "routing: the boxed future of the route");
 }
