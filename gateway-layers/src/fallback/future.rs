@@ -6,13 +6,20 @@ use std::{
 };
 
 use bytes::Bytes;
-use gateway_core::{Body, BoxError, Facts, Failure, oneshot::Oneshot, replay::Replay};
-use http::{HeaderValue, Request, Response, header::CACHE_CONTROL, request::Parts};
+use gateway_core::{
+    Body, BoxError, Facts, Failure,
+    oneshot::Oneshot,
+    replay::{Head, Replay},
+};
+use http::{
+    HeaderValue, Request, Response, StatusCode,
+    header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, PROXY_AUTHORIZATION},
+};
 use http_body::Body as HttpBody;
 use tower_service::Service;
 
 use super::{
-    Reason,
+    Credentials, Reason,
     layer::{Plan, With},
     reason::Trouble,
 };
@@ -45,7 +52,7 @@ pin_project_lite::pin_project! {
 
 /// What the other service needs.
 pub(super) struct Kept {
-    pub(super) head: Parts,
+    pub(super) head: Head,
     pub(super) replay: Replay,
 }
 
@@ -85,9 +92,7 @@ where
                         this.failed.take().expect("the other service is asked after a failure");
                     let plan = this.plan.as_ref().expect("the other service is asked by a plan");
                     return Poll::Ready(match answer {
-                        Ok(answer) if plan.trigger.answered(&answer).is_none() => {
-                            Ok(plan.marked(answer, reason))
-                        }
+                        Ok(answer) if plan.is_good(&answer) => Ok(plan.marked(answer, reason)),
                         _ => failed,
                     });
                 }
@@ -101,7 +106,7 @@ where
                 }
                 With::Service(other) => other.clone(),
             };
-            let Some(request) = kept.and_then(|kept| kept.request(trouble)) else {
+            let Some(request) = kept.and_then(|kept| kept.request(trouble, plan.credentials)) else {
                 return Poll::Ready(outcome);
             };
             *this.failed = Some((outcome, trouble.reason));
@@ -112,18 +117,27 @@ where
 
 impl Kept {
     /// The request for the other service, if it does nothing twice and its body is whole.
-    fn request(self, trouble: Trouble) -> Option<Request<Body>> {
-        let method = &self.head.method;
+    fn request(mut self, trouble: Trouble, credentials: Credentials) -> Option<Request<Body>> {
         let why_not = match self.replay.lost() {
             Some(lost) => lost.as_str(),
-            None if !trouble.is_unsent && !method.is_idempotent() => "it may have been processed already",
-            None => return Some(Request::from_parts(self.head, self.replay.body().ok()?)),
+            None if !trouble.is_unsent && !self.head.method().is_idempotent() => {
+                "it may have been processed already"
+            }
+            None => {
+                let body = self.replay.body().ok()?;
+                if credentials == Credentials::Remove {
+                    for name in [AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION] {
+                        self.head.headers_mut().remove(name);
+                    }
+                }
+                return Some(self.head.request(body));
+            }
         };
-        let id = Facts::get(&self.head.extensions).and_then(Facts::request_id);
+        let id = self.head.facts().and_then(Facts::request_id);
         tracing::info!(
             target: "gateway",
             request_id = id.map_or("", |id| id.as_str()),
-            %method,
+            method = %self.head.method(),
             why_not,
             "a failed request is not sent to the fallback",
         );
@@ -132,6 +146,14 @@ impl Kept {
 }
 
 impl<F> Plan<F> {
+    /// Whether this answer of the other service is better than the failure. One that asks for the credentials that it
+    /// was not given is not: it would send clients away to log in.
+    fn is_good(&self, answer: &Response<Body>) -> bool {
+        let wants_credentials = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&answer.status());
+        let has_them = self.credentials == Credentials::Pass;
+        self.trigger.answered(answer).is_none() && (has_them || !wants_credentials)
+    }
+
     /// The answer with the words that say what it is.
     fn marked(&self, mut answer: Response<Body>, reason: Reason) -> Response<Body> {
         self.counts.count(reason);

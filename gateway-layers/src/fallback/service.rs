@@ -5,7 +5,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use gateway_core::{Body, BoxError, Explanation, Facts, Failure, Verdict, explain::Explain, replay::Replay};
+use gateway_core::{
+    Body, BoxError, Explanation, Facts, Failure, Verdict,
+    explain::Explain,
+    replay::{Head, Replay},
+};
 use http::{Request, Response, header::UPGRADE, request::Parts};
 use http_body::Body as HttpBody;
 use tower_service::Service;
@@ -59,7 +63,7 @@ where
         let (head, body) = request.into_parts();
         let limit = if head.method.is_idempotent() { plan.body } else { 0 };
         let (replay, body) = Replay::of(body, limit, || plan.buffers.lease(Facts::get(&head.extensions)));
-        let kept = Kept { head: head.clone(), replay };
+        let kept = Kept { head: Head::of(&head), replay };
         FallbackFuture::new(self.inner.call(Request::from_parts(head, body)), Some(plan), Some(kept))
     }
 }

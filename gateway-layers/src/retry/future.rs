@@ -6,9 +6,13 @@ use std::{
 };
 
 use gateway_core::{
-    Body, Facts, Failure, Refusal, clock::Sleep, error::ErrorKind, oneshot::Oneshot, replay::Replay,
+    Body, Facts, Failure, Refusal,
+    clock::Sleep,
+    error::ErrorKind,
+    oneshot::Oneshot,
+    replay::{Head, Replay},
 };
-use http::{Request, Response, request::Parts};
+use http::{Request, Response};
 use tower_service::Service;
 
 use super::{Decision, Outcome, Reason, Try, layer::Rules, retry_after::retry_after};
@@ -41,7 +45,7 @@ pin_project_lite::pin_project! {
 pub(super) struct Again<S> {
     rules: Arc<Rules>,
     inner: S,
-    head: Parts,
+    head: Head,
     replay: Replay,
     is_repeatable: bool,
     /// The number of the present try.
@@ -97,7 +101,7 @@ where
 }
 
 impl<S> Again<S> {
-    pub(super) fn new(rules: Arc<Rules>, inner: S, head: Parts, replay: Replay, is_repeatable: bool) -> Self {
+    pub(super) fn new(rules: Arc<Rules>, inner: S, head: Head, replay: Replay, is_repeatable: bool) -> Self {
         Self { rules, inner, head, replay, is_repeatable, number: 1 }
     }
 
@@ -109,7 +113,7 @@ impl<S> Again<S> {
             return None;
         }
         let now = clock.now();
-        let deadline = Facts::get(&self.head.extensions).and_then(Facts::deadline);
+        let deadline = self.head.facts().and_then(Facts::deadline);
         let ended = Try {
             number: self.number,
             is_repeatable: self.is_repeatable,
@@ -125,7 +129,7 @@ impl<S> Again<S> {
                 Ok(body) => {
                     counts.retry();
                     self.number += 1;
-                    let request = Request::from_parts(self.head.clone(), body);
+                    let request = self.head.clone().request(body);
                     return Some((clock.sleep_until(now + wait), request));
                 }
                 Err(lost) => Reason::Body(lost),
@@ -162,12 +166,12 @@ impl<S> Again<S> {
     }
 
     fn log(&self, reason: Reason) {
-        let facts = Facts::get(&self.head.extensions);
+        let facts = self.head.facts();
         let detail = if let Reason::Body(lost) = reason { lost.as_str() } else { "" };
         tracing::info!(
             target: "gateway",
             request_id = facts.and_then(Facts::request_id).map_or("", |id| id.as_str()),
-            method = %self.head.method,
+            method = %self.head.method(),
             tries = self.number,
             reason = reason.as_str(),
             detail,
