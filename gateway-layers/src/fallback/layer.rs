@@ -8,7 +8,7 @@ use gateway_core::{
 };
 use http::{HeaderName, StatusCode};
 
-use super::{Fallback, Instead, Nobody, Reason, Trigger};
+use super::{Fallback, Instead, Nobody, Reason, Trigger, reason::CIRCUIT_OPEN};
 
 /// Answers instead of a failure. See the [module](super) for when, and with what.
 #[derive(Clone, Debug)]
@@ -142,7 +142,8 @@ impl Counts {
     fn prepare(&mut self, trigger: &Trigger) {
         let kinds = ErrorKind::ALL.into_iter().filter(|kind| trigger.statuses().contains(&kind.status()));
         let statuses = trigger.statuses().iter().copied().map(Reason::Status);
-        let reasons = kinds.map(Reason::Failure).chain(statuses);
+        let open = Reason::Refusal(CIRCUIT_OPEN);
+        let reasons = kinds.map(Reason::Failure).chain(statuses).chain([open]);
         self.known = reasons.filter_map(|reason| Some((reason, self.counter(reason)?))).collect();
     }
 

@@ -92,7 +92,8 @@ impl Reason {
     }
 }
 
-const CIRCUIT_OPEN: &str = "circuit_open";
+/// The code of a circuit breaker's refusal.
+pub(super) const CIRCUIT_OPEN: &str = "circuit_open";
 
 #[cfg(test)]
 mod tests {
@@ -134,7 +135,7 @@ mod tests {
             let Ok(answer) = <Infallible as Failure>::outcome::<Body>(UpstreamError::new(kind), &asked);
             assert_eq!(word(&Ok(answer)), expected, "answered on the spot");
         }
-        assert_eq!(word(&Err(UpstreamError::new(ErrorKind::Reset).unsent().into())).unwrap().1, true);
+        assert!(word(&Err(UpstreamError::new(ErrorKind::Reset).unsent().into())).unwrap().1);
         assert_eq!(word(&Err("a stranger".into())), None);
     }
 

@@ -87,7 +87,7 @@ proptest! {
     ) {
         let whole = pieces.concat();
         let (replay, mut first) = of(frames(&pieces, None), limit);
-        prop_assert_eq!(rest(&mut first).0, whole.clone());
+        prop_assert_eq!(&rest(&mut first).0, &whole);
         prop_assert_eq!(replay.lost(), (whole.len() > limit).then_some(Lost::TooLarge));
         if let Ok(mut again) = replay.body() {
             prop_assert_eq!(again.size_hint().exact(), Some(whole.len() as u64));
