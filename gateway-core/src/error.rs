@@ -176,8 +176,14 @@ pub trait Failure: Sized {
     /// The failure itself, where `Self` can carry it.
     fn outcome<B: AnswerBody>(failure: UpstreamError, asked: &Asked) -> Result<Response<B>, Self>;
 
+    /// The error itself, for layers that judge by what is in its chain of causes.
+    fn as_error(&self) -> &(dyn Error + 'static);
+
     /// The failure that this error carries, if it carries one.
-    fn failure(&self) -> Option<&UpstreamError>;
+    fn failure(&self) -> Option<&UpstreamError> {
+        std::iter::successors(Some(self.as_error()), |&error| error.source())
+            .find_map(|error| error.downcast_ref())
+    }
 }
 
 impl Failure for UpstreamError {
@@ -185,8 +191,8 @@ impl Failure for UpstreamError {
         Err(failure)
     }
 
-    fn failure(&self) -> Option<&UpstreamError> {
-        Some(self)
+    fn as_error(&self) -> &(dyn Error + 'static) {
+        self
     }
 }
 
@@ -195,9 +201,8 @@ impl Failure for BoxError {
         Err(failure.into())
     }
 
-    fn failure(&self) -> Option<&UpstreamError> {
-        let error: &(dyn Error + 'static) = &**self;
-        std::iter::successors(Some(error), |&error| error.source()).find_map(|error| error.downcast_ref())
+    fn as_error(&self) -> &(dyn Error + 'static) {
+        &**self
     }
 }
 
@@ -206,14 +211,24 @@ impl Failure for Infallible {
         Ok(refusal_for(&failure).into_response(asked))
     }
 
-    fn failure(&self) -> Option<&UpstreamError> {
-        match *self {}
+    fn as_error(&self) -> &(dyn Error + 'static) {
+        self
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_failure_is_found_wherever_it_is_carried() {
+        let reset = || UpstreamError::new(ErrorKind::Reset).unsent();
+        assert!(reset().failure().is_some_and(UpstreamError::is_unsent));
+        let boxed = BoxError::from(UpstreamError::because(ErrorKind::Protocol, reset()));
+        assert_eq!(boxed.failure().map(UpstreamError::kind), Some(ErrorKind::Protocol), "the outermost one");
+        assert!(BoxError::from("a stranger").failure().is_none());
+        assert!(ErrorKind::ALL.iter().all(|&kind| ErrorKind::of_code(kind.code()) == Some(kind)));
+    }
 
     #[test]
     fn finds_the_refusal_in_a_chain_of_causes_and_tells_the_log_all_of_it() {
