@@ -221,6 +221,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_failure_is_found_wherever_it_is_carried() {
+        let reset = || UpstreamError::new(ErrorKind::Reset).unsent();
+        assert!(reset().failure().is_some_and(UpstreamError::is_unsent));
+        let boxed = BoxError::from(UpstreamError::because(ErrorKind::Protocol, reset()));
+        assert_eq!(boxed.failure().map(UpstreamError::kind), Some(ErrorKind::Protocol), "the outermost one");
+        assert!(BoxError::from("a stranger").failure().is_none());
+        assert!(ErrorKind::ALL.iter().all(|&kind| ErrorKind::of_code(kind.code()) == Some(kind)));
+    }
+
+    #[test]
     fn finds_the_refusal_in_a_chain_of_causes_and_tells_the_log_all_of_it() {
         let too_large = Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "over 10 bytes");
         let broken = UpstreamError::because(ErrorKind::RequestBody, too_large);

@@ -69,7 +69,7 @@ phases! {
     Start "start";
     /// Who is calling, under which id; the watch starts: request id, client address, access log, metrics, sizes.
     Arrive "arrive";
-    /// Which rule serves this request: routing, split, version.
+    /// Which rule serves this request, and how long it may take: routing, split, version, timeout.
     Choose "choose";
     /// May they: authentication and authorization.
     Allow "allow";
@@ -87,6 +87,6 @@ phases! {
     Retry "retry";
     /// Which endpoint: balance, health.
     Balance "balance";
-    /// One try at one endpoint: circuit breaker, timeout.
+    /// One try at one endpoint: circuit breaker, the limit of a try.
     Endpoint "endpoint";
 }

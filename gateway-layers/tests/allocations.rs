@@ -118,6 +118,8 @@ fn layers_that_write_state_what_they_allocate() {
     assert_eq!(allocations(FallbackLayer::service(Leaf).layer(Leaf)), 5, "{A_COPY_OF_THE_HEAD}");
     let keyed = BulkheadLayer::new(10).by(Key::client_addr());
     assert_eq!(allocations(keyed.layer(Leaf)), 1, "bulkhead by address: a gate for a key that was not there");
+    assert_eq!(allocations(RetryLayer::default().layer(Leaf)), 2, "{A_COPY_OF_THE_HEAD}");
+    assert_eq!(allocations(FallbackLayer::service(Leaf).layer(Leaf)), 2, "{A_COPY_OF_THE_HEAD}");
     let routing = RoutingLayer::new([(Rule::prefix("/orders"), Stack::new(Leaf))]).unwrap();
     assert_eq!(allocations(routing.layer(NotFound)), 1, "routing: the boxed future of the route");
 }

@@ -13,8 +13,11 @@ use gateway_core::{
     upstream::Upstream,
 };
 use gateway_layers::{
+    config::{self, Context, Source},
     fallback::{FallbackLayer, Instead},
+    gateway::Gateway,
     retry::RetryLayer,
+    routing::Rule,
     timeout::{TimeoutLayer, TryTimeoutLayer},
 };
 use http::{Request, Response};
@@ -185,4 +188,56 @@ async fn a_client_that_leaves_ends_the_waiting_and_the_try() {
         tokio::task::yield_now().await;
     }
     assert!(waiting.await.is_err_and(|error| error.is_cancelled()));
+}
+
+#[tokio::test]
+async fn the_builder_knows_the_order_of_all_that_recovers() {
+    let shaky = upstream([vec![Step::Reset], vec![OK]]).await;
+    let gateway = Gateway::builder()
+        .route(Rule::prefix("/"), |route| {
+            route
+                .layer(TimeoutLayer::new(Duration::from_secs(5)))
+                .layer(FallbackLayer::answer(Instead::json("{}")))
+                .layer(RetryLayer::default())
+                .layer(TryTimeoutLayer::new(Duration::from_secs(1)))
+                .upstream(Upstream::new([shaky.url()]))
+        })
+        .build()
+        .unwrap();
+    let Ok(answer) = gateway.oneshot(request("GET", "")).await;
+    assert_eq!(text(answer).await, "ok");
+}
+
+#[tokio::test]
+async fn a_declared_route_recovers_as_a_written_one() {
+    let shaky = upstream([vec![Step::Reset], vec![BUSY], vec![OK], vec![Step::ReadBody, BUSY]]).await;
+    let other = upstream([vec![Step::ReadBody, OK]]).await;
+    let text_of = format!(
+        "routes:\n\
+         - name: all\n  prefix: /\n  timeout: {{request: 5s, per_try: 1s}}\n  retry: {{tries: 3, backoff: 1ms}}\n\
+         \x20 fallback: {{upstream: '{other}', credentials: pass}}\n  upstream: '{shaky}'\n",
+        other = other.url(),
+        shaky = shaky.url()
+    );
+    let context = Context::default();
+    let declared = config::load(Source { name: "test", text: &text_of }, |_| None, &context).unwrap();
+    let ask = async |request: Request<Body>| {
+        let Ok(answer) = declared.service().oneshot(request).await;
+        let why = answer.headers().get("x-fallback").map(|why| why.to_str().unwrap().to_owned());
+        (text(answer).await, why)
+    };
+    assert_eq!(ask(request("GET", "")).await, ("ok".to_owned(), None));
+    let instead = ("ok".to_owned(), Some("status_503".to_owned()));
+    assert_eq!(ask(request("PUT", "document")).await, instead);
+    assert_eq!(shaky.bodies().len(), 3, "three tries");
+    assert_eq!(other.bodies(), [b"document"]);
+    let metrics = context.meter.render();
+    for line in [
+        "gateway_retries_total{place=\"all\"} 4",
+        "gateway_retries_abandoned_total{place=\"all\",reason=\"tries\"} 1",
+        "gateway_fallbacks_total{place=\"all\",reason=\"status_503\"} 1",
+        "gateway_buffered_bytes 0",
+    ] {
+        assert!(metrics.contains(line), "{line} in {metrics}");
+    }
 }

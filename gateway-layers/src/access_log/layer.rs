@@ -119,6 +119,7 @@ mod tests {
                 facts.set_client_addr([203, 0, 113, 9].into());
                 facts.set_route(&Route::new("orders", "/orders/{id}"));
                 facts.set_endpoint(&"http://10.0.0.7:80".into());
+                facts.set_attempt(2);
                 hands.advance(Duration::from_micros(1_500));
                 let refusal = Refusal::new(StatusCode::FORBIDDEN, "no", "no").because("\"because\"\n");
                 Ok::<_, Infallible>(refusal.into_response::<Body>(&Asked::of(&head)))
@@ -135,7 +136,7 @@ mod tests {
             serde_json::json!({
                 "time": "2001-09-09T01:46:40.001Z", "client": "203.0.113.9", "peer": "10.0.0.1:4000",
                 "method": "POST", "host": "a.test", "path": "/orders/7", "protocol": "HTTP/1.1",
-                "route": "orders", "upstream": "http://10.0.0.7:80", "status": 403, "code": "no",
+                "route": "orders", "upstream": "http://10.0.0.7:80", "tries": 2, "status": 403, "code": "no",
                 "cause": "\"because\"\n", "end": "complete", "head_ms": 1.5, "duration_ms": 1.5,
                 "bytes_in": 9, "bytes_out": bytes,
             })

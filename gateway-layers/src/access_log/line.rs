@@ -77,6 +77,9 @@ impl LogWatch {
         if let Some(endpoint) = self.facts.endpoint() {
             text(line, "upstream", &endpoint);
         }
+        if self.facts.attempt() > 1 {
+            number(line, "tries", self.facts.attempt());
+        }
         if let Some(answer) = &self.answer {
             number(line, "status", answer.status);
             if let Some(refusal) = &answer.refusal {

@@ -31,6 +31,7 @@
 //! | `method`, `host`, `path`, `protocol` | of the request; the canonical path, never the query, which may hold secrets | `host` if there is none |
 //! | `route` | the name of the rule | if no rule served it |
 //! | `upstream` | the endpoint of the last try | if none was tried |
+//! | `tries` | how many there were | if there was one |
 //! | `status` | of the answer | if there was none: the client left or the failure went on outwards |
 //! | `code`, `cause` | who refused, or what failed; the cause is not told to the client | if nobody refused |
 //! | `end` | `complete`, `failed` (the answer broke off), `dropped` (the client left) | |

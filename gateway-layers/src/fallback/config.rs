@@ -3,8 +3,8 @@
 use gateway_core::{client::Forward, upstream::Upstream};
 use http::{HeaderName, HeaderValue, StatusCode};
 
-use super::{FallbackLayer, Instead};
-use crate::config::{ByteSize, Section};
+use super::{Credentials, FallbackLayer, Instead};
+use crate::config::{ByteSize, Section, Words};
 
 /// ```yaml
 /// fallback:
@@ -17,6 +17,7 @@ use crate::config::{ByteSize, Section};
 ///
 ///   upstream: http://10.0.0.9:8080   # or what another upstream says
 ///   keep: 64KiB                      # of a request's body, for it
+///   credentials: remove              # or pass: Authorization and Cookie of the client
 /// ```
 pub(crate) fn read(section: &mut Section<'_>) -> Option<FallbackLayer<Forward>> {
     let on = section.optional::<Vec<StatusCode>>("on");
@@ -26,6 +27,7 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<FallbackLayer<Forward>> 
     let body = section.optional::<String>("body");
     let upstream = section.optional::<Vec<String>>("upstream");
     let keep = section.optional::<ByteSize>("keep");
+    let credentials = section.or("credentials", Credentials::Remove);
     section.demand_one_of(&["status", "upstream"]);
     if section.has("upstream") {
         for name in ["status", "headers", "body"] {
@@ -34,8 +36,12 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<FallbackLayer<Forward>> 
                     .fail(name, "it is the upstream that answers; take either a fixed answer or an upstream");
             }
         }
-    } else if section.has("keep") {
-        section.fail("keep", "a fixed answer needs nothing of the request's body");
+    } else {
+        for name in ["keep", "credentials"] {
+            if section.has(name) {
+                section.fail(name, "a fixed answer needs nothing of the request; this is for an upstream");
+            }
+        }
     }
     if on.iter().flatten().any(|status| status.as_u16() < 500) {
         section.fail("on", "what is below 500 is the client's mistake, and is passed on");
@@ -73,7 +79,12 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<FallbackLayer<Forward>> 
         None => layer,
     };
     let context = section.context();
+    let layer = layer.credentials(credentials);
     Some(layer.buffers(&context.buffers).meter(&context.meter, section.place()))
+}
+
+impl Words for Credentials {
+    const WORDS: &'static [(&'static str, Self)] = &[("remove", Self::Remove), ("pass", Self::Pass)];
 }
 
 #[cfg(test)]
@@ -96,6 +107,7 @@ mod tests {
             ("{upstream: 'b'}", "fallback.upstream: endpoint `b`: expected http://HOST[:PORT][/PATH]"),
             ("{status: 200, on: [404]}", "fallback.on: what is below 500 is the client's mistake"),
             ("{status: 200, keep: 1KiB}", "fallback.keep: a fixed answer needs nothing"),
+            ("{status: 200, credentials: pass}", "fallback.credentials: a fixed answer needs nothing"),
             ("{status: 101}", "fallback.status: an answer ends with a status from 200 on"),
             (
                 "{status: 200, header: 'a b'}",
@@ -108,7 +120,7 @@ mod tests {
         }
         for fine in [
             "{status: 200, headers: {content-type: text/plain}, body: x, header: off, on: [500]}",
-            "{upstream: ['http://b', 'http://c'], keep: 1MiB, header: x-b}",
+            "{upstream: ['http://b', 'http://c'], keep: 1MiB, header: x-b, credentials: pass}",
         ] {
             assert_eq!(problems(fine), "", "{fine}");
         }

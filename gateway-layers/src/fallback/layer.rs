@@ -2,12 +2,13 @@ use std::sync::Arc;
 
 use gateway_core::{
     budget::Buffers,
+    error::ErrorKind,
     meter::{Counter, Meter},
     phase::{self, Staged},
 };
 use http::{HeaderName, StatusCode};
 
-use super::{Fallback, Instead, Nobody, Reason, Trigger};
+use super::{Fallback, Instead, Nobody, Reason, Trigger, reason::CIRCUIT_OPEN};
 
 /// Answers instead of a failure. See the [module](super) for when, and with what.
 #[derive(Clone, Debug)]
@@ -19,9 +20,21 @@ pub(super) struct Plan<F> {
     pub(super) with: With<F>,
     pub(super) trigger: Trigger,
     pub(super) mark: Option<HeaderName>,
+    pub(super) credentials: Credentials,
     pub(super) body: usize,
     pub(super) buffers: Buffers,
     pub(super) counts: Counts,
+}
+
+/// What happens to `Authorization`, `Cookie` and `Proxy-Authorization` on the way to another service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Credentials {
+    /// They are removed: a client trusts the service that it asked, and not every stand-in. An answer 401 or 403 of
+    /// the other service counts as a failure then. The default.
+    #[default]
+    Remove,
+    /// They are passed on, to a service that is as trusted as the first one: a second region, for instance.
+    Pass,
 }
 
 /// What is answered instead.
@@ -70,6 +83,13 @@ impl<F> FallbackLayer<F> {
         self
     }
 
+    /// Whether the other service gets the client's credentials. No.
+    #[must_use]
+    pub fn credentials(mut self, credentials: Credentials) -> Self {
+        self.0.credentials = credentials;
+        self
+    }
+
     /// How many bytes of a body are kept for the other service. 64 KiB.
     #[must_use]
     pub fn body(mut self, bytes: usize) -> Self {
@@ -87,7 +107,7 @@ impl<F> FallbackLayer<F> {
     /// Counts in this meter as `gateway_fallbacks_total{place, reason}`.
     #[must_use]
     pub fn meter(mut self, meter: &Meter, place: &str) -> Self {
-        self.0.counts = Counts(Some((meter.clone(), place.into())));
+        self.0.counts.meter = Some((meter.clone(), place.into()));
         self
     }
 
@@ -103,24 +123,42 @@ impl<F> FallbackLayer<F> {
             with,
             trigger: Trigger::default(),
             mark,
+            credentials: Credentials::default(),
             body: Self::BODY,
             buffers: Buffers::default(),
-            counts: Counts(None),
+            counts: Counts::default(),
         })
     }
 }
 
-/// A counter for every reason, asked for when there is one: that is rare, and there are few.
-#[derive(Clone, Debug)]
-pub(super) struct Counts(Option<(Meter, Arc<str>)>);
+/// A counter for every reason that is known before; one for any other is asked for when there is one.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Counts {
+    meter: Option<(Meter, Arc<str>)>,
+    known: Vec<(Reason, Counter)>,
+}
 
 impl Counts {
+    fn prepare(&mut self, trigger: &Trigger) {
+        let kinds = ErrorKind::ALL.into_iter().filter(|kind| trigger.statuses().contains(&kind.status()));
+        let statuses = trigger.statuses().iter().copied().map(Reason::Status);
+        let open = Reason::Refusal(CIRCUIT_OPEN);
+        let reasons = kinds.map(Reason::Failure).chain(statuses).chain([open]);
+        self.known = reasons.filter_map(|reason| Some((reason, self.counter(reason)?))).collect();
+    }
+
     pub(super) fn count(&self, reason: Reason) {
-        let Some((meter, place)) = &self.0 else { return };
+        match self.known.iter().find(|(known, _)| *known == reason) {
+            Some((_, counter)) => counter.increment(),
+            None => self.counter(reason).into_iter().for_each(|counter| counter.increment()),
+        }
+    }
+
+    fn counter(&self, reason: Reason) -> Option<Counter> {
+        let (meter, place) = self.meter.as_ref()?;
         let word = reason.word();
         let labels = [("place", &**place), ("reason", word.to_str().unwrap_or_default())];
-        let counter: Counter = meter.counter("gateway_fallbacks_total", HELP, &labels);
-        counter.increment();
+        Some(meter.counter("gateway_fallbacks_total", HELP, &labels))
     }
 }
 
@@ -131,8 +169,12 @@ where
     type Service = Fallback<S, F>;
 
     fn layer(&self, inner: S) -> Fallback<S, F> {
-        let is_off = matches!(self.0.with, With::Nothing);
-        Fallback::new((!is_off).then(|| Arc::new(self.0.clone())), inner)
+        if matches!(self.0.with, With::Nothing) {
+            return Fallback::new(None, inner);
+        }
+        let mut plan = self.0.clone();
+        plan.counts.prepare(&plan.trigger);
+        Fallback::new(Some(Arc::new(plan)), inner)
     }
 }
 

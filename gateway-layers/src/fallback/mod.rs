@@ -28,10 +28,12 @@
 //! other service fails, too, the first failure is the request's.
 //! **Sends** a request to the other service only if that does nothing twice: nothing of it was sent, or its method is
 //! idempotent (RFC 9110 section 9.2.2); and only if its body is whole. A fixed answer is given to every request.
+//! The client's credentials go along only if that is said: [`Credentials`].
 //! **Order**: phase [`Recover`](gateway_core::phase::Recover), around `retry`. The deadline of the request bounds it
 //! as everything: an upstream that takes all the time leaves none for another one, unless `timeout.per_try` is shorter.
 //! **Buffers** nothing for a fixed answer; for another service up to 64 KiB of a body, together with `retry`.
-//! **Costs** no allocation for a fixed answer; a copy of the head and the shared place of the body for another service.
+//! **Costs** no allocation for a fixed answer; for another service a [copy of the head](gateway_core::replay::Head)
+//! (2 allocations) and the shared place of a body.
 //! The body of every answer becomes a [`Body`](gateway_core::Body).
 //! **Counts** `gateway_fallbacks_total{place, reason}`.
 
@@ -45,6 +47,6 @@ mod service;
 
 pub use future::FallbackFuture;
 pub use instead::{Instead, Nobody};
-pub use layer::FallbackLayer;
+pub use layer::{Credentials, FallbackLayer};
 pub use reason::{Reason, Trigger};
 pub use service::Fallback;

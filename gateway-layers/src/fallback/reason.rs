@@ -92,7 +92,8 @@ impl Reason {
     }
 }
 
-const CIRCUIT_OPEN: &str = "circuit_open";
+/// The code of a circuit breaker's refusal.
+pub(super) const CIRCUIT_OPEN: &str = "circuit_open";
 
 #[cfg(test)]
 mod tests {

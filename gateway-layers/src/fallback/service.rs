@@ -5,7 +5,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use gateway_core::{Body, BoxError, Explanation, Facts, Failure, Verdict, explain::Explain, replay::Replay};
+use gateway_core::{
+    Body, BoxError, Explanation, Facts, Failure, Verdict,
+    explain::Explain,
+    replay::{Head, Replay},
+};
 use http::{Request, Response, header::UPGRADE, request::Parts};
 use http_body::Body as HttpBody;
 use tower_service::Service;
@@ -50,17 +54,18 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let request = request.map(Body::new);
-        let Some(plan) = &self.plan else { return FallbackFuture::new(self.inner.call(request), None, None) };
+        let Some(plan) = &self.plan else { return FallbackFuture::once(self.inner.call(request)) };
         let plan = Arc::clone(plan);
+        let facts = Facts::get(request.extensions()).cloned();
         // A fixed answer needs nothing of the request; an upgrade is for one connection.
         if !matches!(plan.with, With::Service(_)) || request.headers().contains_key(UPGRADE) {
-            return FallbackFuture::new(self.inner.call(request), Some(plan), None);
+            return FallbackFuture::new(self.inner.call(request), plan, facts, None);
         }
         let (head, body) = request.into_parts();
         let limit = if head.method.is_idempotent() { plan.body } else { 0 };
-        let (replay, body) = Replay::of(body, limit, || plan.buffers.lease(Facts::get(&head.extensions)));
-        let kept = Kept { head: head.clone(), replay };
-        FallbackFuture::new(self.inner.call(Request::from_parts(head, body)), Some(plan), Some(kept))
+        let (replay, body) = Replay::of(body, limit, || plan.buffers.lease(facts.as_ref()));
+        let kept = Kept { head: Head::of(&head), replay };
+        FallbackFuture::new(self.inner.call(Request::from_parts(head, body)), plan, facts, Some(kept))
     }
 }
 

@@ -3,12 +3,18 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use gateway_core::{
-    Body, Facts, Failure, Refusal, clock::Sleep, error::ErrorKind, oneshot::Oneshot, replay::Replay,
+    Body, Facts, Failure, Refusal,
+    clock::Sleep,
+    error::{ErrorKind, refusal_for},
+    facts::RequestId,
+    oneshot::Oneshot,
+    replay::{Head, Replay},
 };
-use http::{Request, Response, request::Parts};
+use http::{Request, Response};
 use tower_service::Service;
 
 use super::{Decision, Outcome, Reason, Try, layer::Rules, retry_after::retry_after};
@@ -41,7 +47,7 @@ pin_project_lite::pin_project! {
 pub(super) struct Again<S> {
     rules: Arc<Rules>,
     inner: S,
-    head: Parts,
+    head: Head,
     replay: Replay,
     is_repeatable: bool,
     /// The number of the present try.
@@ -97,26 +103,26 @@ where
 }
 
 impl<S> Again<S> {
-    pub(super) fn new(rules: Arc<Rules>, inner: S, head: Parts, replay: Replay, is_repeatable: bool) -> Self {
+    pub(super) fn new(rules: Arc<Rules>, inner: S, head: Head, replay: Replay, is_repeatable: bool) -> Self {
         Self { rules, inner, head, replay, is_repeatable, number: 1 }
     }
 
     /// The wait until another try and its request, if there is to be one. It is counted and paid for here.
     fn after<AB, E: Failure>(&mut self, outcome: &Result<Response<AB>, E>) -> Option<(Sleep, Request<Body>)> {
         let Rules { policy, budget, clock, random, counts, .. } = &*self.rules;
-        let outcome = self.read(outcome);
-        if !policy.is_failure(outcome) {
+        let read = self.read(outcome);
+        if !policy.is_failure(read) {
             return None;
         }
         let now = clock.now();
-        let deadline = Facts::get(&self.head.extensions).and_then(Facts::deadline);
+        let deadline = self.head.facts().and_then(Facts::deadline);
         let ended = Try {
             number: self.number,
             is_repeatable: self.is_repeatable,
             body: self.replay.lost(),
             left: deadline.map(|deadline| deadline.saturating_duration_since(now)),
         };
-        let reason = match policy.decide(ended, outcome, random.next()) {
+        let reason = match policy.decide(ended, read, random.next()) {
             Decision::Keep => return None,
             Decision::GiveUp(reason) => reason,
             Decision::Retry(_) if !budget.take(now) => Reason::Budget,
@@ -124,15 +130,16 @@ impl<S> Again<S> {
             Decision::Retry(wait) => match self.replay.body() {
                 Ok(body) => {
                     counts.retry();
+                    self.log_retry(outcome, wait);
                     self.number += 1;
-                    let request = Request::from_parts(self.head.clone(), body);
+                    let request = self.head.clone().request(body);
                     return Some((clock.sleep_until(now + wait), request));
                 }
                 Err(lost) => Reason::Body(lost),
             },
         };
         counts.abandoned(reason);
-        self.log(reason);
+        self.log_end(reason);
         None
     }
 
@@ -161,18 +168,36 @@ impl<S> Again<S> {
         }
     }
 
-    fn log(&self, reason: Reason) {
-        let facts = Facts::get(&self.head.extensions);
-        let detail = if let Reason::Body(lost) = reason { lost.as_str() } else { "" };
+    /// A failure that no client sees is told here alone.
+    fn log_retry<AB, E: Failure>(&self, outcome: &Result<Response<AB>, E>, wait: Duration) {
+        let failed = |error: &E| refusal_for(error.as_error()).cause().map(str::to_owned);
+        tracing::debug!(
+            target: "gateway",
+            request_id = self.request_id(),
+            method = %self.head.method(),
+            tries = self.number,
+            status = outcome.as_ref().ok().map(|response| response.status().as_u16()),
+            failure = outcome.as_ref().err().and_then(failed),
+            ?wait,
+            "a failed request is tried again",
+        );
+    }
+
+    fn log_end(&self, reason: Reason) {
+        let detail = if let Reason::Body(lost) = reason { Some(lost.as_str()) } else { None };
         tracing::info!(
             target: "gateway",
-            request_id = facts.and_then(Facts::request_id).map_or("", |id| id.as_str()),
-            method = %self.head.method,
+            request_id = self.request_id(),
+            method = %self.head.method(),
             tries = self.number,
             reason = reason.as_str(),
             detail,
             "a failed request is not tried again",
         );
+    }
+
+    fn request_id(&self) -> Option<&str> {
+        self.head.facts()?.request_id().map(RequestId::as_str)
     }
 }
 

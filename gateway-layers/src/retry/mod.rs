@@ -49,7 +49,7 @@
 //! them counts or works twice. **Reads** the fact deadline; **writes** the fact attempt.
 //! **Buffers** the body while it streams, up to the limit and only until the answer's head: see
 //! [`replay`](gateway_core::replay). The service inside gets a [`Body`](gateway_core::Body).
-//! **Costs** a copy of the head for every request (5 allocations for a few headers and the facts), and for a body the
+//! **Costs** a [copy of the head](gateway_core::replay::Head) for every request (2 allocations), and for a body the
 //! place that the tries share. A request that asks for an upgrade is passed on and costs nothing.
 //! **Counts** `gateway_retries_total{place}` and, where another try would have been good,
 //! `gateway_retries_abandoned_total{place, reason}` with the reason `tries`, `method`, `body`, `retry_after`,

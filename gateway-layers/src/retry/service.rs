@@ -4,7 +4,11 @@ use std::{
 };
 
 use bytes::Bytes;
-use gateway_core::{Body, BoxError, Explanation, Facts, Failure, Verdict, explain::Explain, replay::Replay};
+use gateway_core::{
+    Body, BoxError, Explanation, Facts, Failure, Verdict,
+    explain::Explain,
+    replay::{Head, Replay},
+};
 use http::{Request, Response, header::UPGRADE, request::Parts};
 use http_body::Body as HttpBody;
 use tower_service::Service;
@@ -50,7 +54,7 @@ where
         let is_repeatable = rules.policy.is_repeatable(&head.method, &head.headers);
         let limit = if is_repeatable { rules.body } else { 0 };
         let (replay, body) = Replay::of(body, limit, || rules.buffers.lease(Facts::get(&head.extensions)));
-        let kept = head.clone();
+        let kept = Head::of(&head);
         let next = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, next);
         let future = inner.call(Request::from_parts(head, body));

@@ -9,7 +9,7 @@ use tower::{Layer, ServiceExt, service_fn, util::BoxCloneSyncService};
 
 use super::*;
 use crate::{
-    fallback::{FallbackLayer, Instead},
+    fallback::{Credentials, FallbackLayer, Instead},
     retry::RetryLayer,
     timeout::{TimeoutLayer, TryTimeoutLayer},
 };
@@ -142,6 +142,23 @@ async fn a_body_that_is_longer_than_what_is_kept_goes_nowhere_else() {
     assert_eq!((found.status().as_u16(), found.headers().get("x-fallback")), (503, None));
     let unread = layer.layer(always(|| answer(503))).oneshot(request("PUT", "sent")).await.unwrap();
     assert_eq!(text(unread).await, "sent", "nobody had read it");
+}
+
+#[tokio::test]
+async fn another_service_gets_the_clients_credentials_only_if_that_is_said() {
+    let guarded = BoxCloneSyncService::new(service_fn(|request: Request<Body>| async move {
+        assert_eq!(request.headers()["host"], "a.test");
+        answer(if request.headers().contains_key("authorization") { 200 } else { 401 })
+    }));
+    for (credentials, expected) in [(Credentials::Remove, 503), (Credentials::Pass, 200)] {
+        let layer = FallbackLayer::service(guarded.clone()).credentials(credentials);
+        let mut request = request("GET", "");
+        for (name, value) in [("authorization", "Bearer x"), ("cookie", "a=b"), ("host", "a.test")] {
+            request.headers_mut().insert(name, value.parse().unwrap());
+        }
+        let found = layer.layer(always(|| answer(503))).oneshot(request).await.unwrap();
+        assert_eq!(found.status(), expected, "{credentials:?}");
+    }
 }
 
 #[tokio::test]

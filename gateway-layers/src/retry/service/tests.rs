@@ -244,6 +244,21 @@ async fn the_budget_bounds_all_services_together_and_a_waiting_retry_has_paid() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_outage_costs_the_upstream_a_fifth_more_and_not_a_multiple() {
+    let down = Script::of((0..5000).map(|_| answer(503)));
+    let service = RetryLayer::default().tries(5).layer(down.clone());
+    let start = Clock::default().now();
+    for request_of_the_outage in 0..1000 {
+        let get = service.clone().oneshot(request("GET"));
+        assert_eq!(get.await.unwrap().status(), 503, "{request_of_the_outage}");
+    }
+    let seconds = (Clock::default().now() - start).as_secs_f64();
+    let most = 1000.0 + 100.0 + 0.2 * 1000.0 + 10.0 * seconds;
+    assert!((down.calls() as f64) <= most, "{} calls in {seconds} s", down.calls());
+    assert!(down.calls() > 1200);
+}
+
+#[tokio::test(start_paused = true)]
 async fn another_try_gets_the_same_head_and_body_and_a_long_body_only_one() {
     let seen: Arc<Mutex<Vec<(HeaderMap, Result<Bytes, CollectError>)>>> = Arc::default();
     let record = Arc::clone(&seen);

@@ -1,26 +1,10 @@
-//! [`Replay`]: a request body that can be read again, for another try.
-//!
-//! While the first try reads the body it streams through, and what passes is kept, up to a limit. Another try is
-//! given what was read and then the rest of the same stream. A body that nobody has read yet is whole, and can be
-//! given to another try without keeping anything.
-//!
-//! | the body | kept | another try |
-//! | --- | --- | --- |
-//! | is empty | nothing, and nothing is allocated | always |
-//! | was not read yet | nothing | always |
-//! | is surely longer than the limit | nothing | until it is read |
-//! | grows beyond the limit, or beyond the memory there is | what was kept is let go; it streams on | no more |
-//!
-//! Only one try reads at a time: giving the body to the next one takes it away from the one before, even if a
-//! connection still holds on to it. Once the [`Replay`] is dropped nothing more is kept.
-
 use std::{
     collections::VecDeque,
     error::Error,
     fmt,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker},
 };
 
 use bytes::{Bytes, BytesMut};
@@ -34,8 +18,9 @@ use crate::{
 
 /// The hand that gives a body to one try after the other.
 ///
-/// Making one costs an allocation, none if the body is empty. The first piece is kept without copying it, later ones
-/// are copied together, so that many small pieces fill no more memory than their bytes.
+/// Making one costs an allocation, none if the body is empty. The first piece is kept without copying it (it shares the
+/// buffer that it was read into), later ones are copied together, so that many small pieces fill no more memory than
+/// their bytes.
 pub struct Replay(Option<Arc<Mutex<Tee>>>);
 
 /// Why a body cannot be given to another try.
@@ -75,7 +60,8 @@ impl Replay {
             Ok(replayed) => replayed.into(),
             Err(body) => body,
         };
-        let tee = Tee { source, is_over: false, keep, tape: Ok(Tape::default()), turn: 0, hands: 1 };
+        let tee =
+            Tee { source, is_over: false, keep, tape: Ok(Tape::default()), turn: 0, hands: 1, waiting: None };
         let shared = Arc::new(Mutex::new(tee));
         let first = ReplayBody { shared: Arc::clone(&shared), turn: 0 };
         (Self(Some(shared)), first.into())
@@ -90,8 +76,10 @@ impl Replay {
         let mut tee = lock(shared);
         tee.tape.as_mut().map_err(|lost| *lost)?.rewind();
         tee.turn += 1;
-        let turn = tee.turn;
+        let (turn, before) = (tee.turn, tee.waiting.take());
         drop(tee);
+        // It finds out that it gets no more.
+        before.into_iter().for_each(Waker::wake);
         Ok(ReplayBody { shared: Arc::clone(shared), turn }.into())
     }
 
@@ -148,6 +136,8 @@ struct Tee {
     turn: u32,
     /// How many [`Replay`]s may still ask for another reading.
     hands: usize,
+    /// Whoever waits for the next piece.
+    waiting: Option<Waker>,
 }
 
 /// What was read so far, and how much of it the present try was given.
@@ -173,7 +163,12 @@ impl Tee {
         if self.is_over {
             return Poll::Ready(None);
         }
-        let frame = ready!(Pin::new(&mut self.source).poll_frame(cx));
+        let Poll::Ready(frame) = Pin::new(&mut self.source).poll_frame(cx) else {
+            if self.hands > 0 && !self.waiting.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                self.waiting = Some(cx.waker().clone());
+            }
+            return Poll::Pending;
+        };
         match &frame {
             Some(Ok(frame)) => self.keep(frame),
             Some(Err(_)) => self.lose(Lost::Broken),
@@ -303,7 +298,9 @@ impl ReplayBody {
         let rest = if tee.is_over { SizeHint::with_exact(0) } else { tee.source.size_hint() };
         let mut hint = SizeHint::new();
         hint.set_lower(rest.lower().saturating_add(left));
-        if let Some(upper) = rest.upper() {
+        // A body that has trailers must not be sent by its length alone, which would lose them.
+        let has_trailers = tee.tape.as_ref().is_ok_and(|tape| tape.trailers.is_some());
+        if let (Some(upper), false) = (rest.upper(), has_trailers) {
             hint.set_upper(upper.saturating_add(left));
         }
         hint

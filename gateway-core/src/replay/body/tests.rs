@@ -74,6 +74,7 @@ proptest! {
             body = replay.body().unwrap();
         }
         let mut last = body;
+        prop_assert!(!has_trailers || last.size_hint().exact().is_none(), "by its length alone it would lose them");
         prop_assert_eq!(rest(&mut last), (pieces.concat(), trailers));
         prop_assert!(last.is_end_stream());
     }
@@ -86,7 +87,7 @@ proptest! {
     ) {
         let whole = pieces.concat();
         let (replay, mut first) = of(frames(&pieces, None), limit);
-        prop_assert_eq!(rest(&mut first).0, whole.clone());
+        prop_assert_eq!(&rest(&mut first).0, &whole);
         prop_assert_eq!(replay.lost(), (whole.len() > limit).then_some(Lost::TooLarge));
         if let Ok(mut again) = replay.body() {
             prop_assert_eq!(again.size_hint().exact(), Some(whole.len() as u64));
@@ -119,6 +120,18 @@ fn an_earlier_try_gets_no_more_once_another_one_has_the_body() {
     let stale = pin!(first).poll_frame(&mut cx);
     assert!(matches!(stale, Poll::Ready(Some(Err(error))) if error.is::<TakenAway>()));
     assert_eq!(rest(&mut second).0, [1, 2]);
+}
+
+#[tokio::test]
+async fn an_earlier_try_that_waits_is_woken_to_hear_it() {
+    let (_sender, body) = channel();
+    let (replay, mut first) = of(body, 10);
+    let waiting = tokio::spawn(async move {
+        std::future::poll_fn(|cx| Pin::new(&mut first).poll_frame(cx)).await.unwrap().is_err()
+    });
+    tokio::task::yield_now().await;
+    let _second = replay.body().unwrap();
+    assert!(waiting.await.unwrap());
 }
 
 #[tokio::test]
