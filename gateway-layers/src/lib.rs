@@ -33,6 +33,12 @@ pub mod rate_limit;
 #[cfg(feature = "headers")]
 pub mod headers;
 
+#[cfg(feature = "json_body")]
+pub mod json_body;
+
+#[cfg(feature = "mask")]
+pub mod mask;
+
 #[cfg(feature = "timeout")]
 pub mod timeout;
 
@@ -42,3 +48,8 @@ pub mod timeout;
 pub mod config;
 #[cfg(feature = "gateway")]
 pub mod gateway;
+
+// What several concerns share.
+
+#[cfg(any(feature = "json_body", feature = "mask"))]
+pub mod json;

@@ -63,6 +63,7 @@ use gateway_core::{Clock, identity::Shelf, meter::Meter};
 pub use declared::{Declared, DeclaredGateway};
 pub use document::load;
 pub use problem::{Problem, Problems};
+pub(crate) use item::Item;
 pub(crate) use section::Section;
 #[cfg(test)]
 pub(crate) use value::Secret;

@@ -13,7 +13,9 @@ use crate::{
     access_log::{self, AccessLogLayer, Sink},
     client_addr,
     headers::{self, HeadersLayer},
+    json_body::{self, JsonBodyLayer},
     limits::{self, LimitsLayer},
+    mask::{self, MaskLayer},
     metrics::{self, MetricsLayer},
     rate_limit, request_id,
     routing::Stack,
@@ -56,6 +58,8 @@ pub(super) fn wide(section: &mut Section<'_>) -> Wide {
 pub(super) struct Route {
     rules: Rules,
     headers: HeadersLayer,
+    json_body: JsonBodyLayer,
+    mask: MaskLayer,
     timeout: timeout::TimeoutLayer,
 }
 
@@ -63,14 +67,16 @@ pub(super) struct Route {
 pub(super) fn route(section: &mut Section<'_>) -> Route {
     let rules = [rule(section, "rate_limit", rate_limit::config::read, |layer| layer.into_rule())];
     let headers = section.section("headers", headers::config::read).unwrap_or_default();
+    let json_body = section.section("json_body", json_body::config::read).unwrap_or_else(JsonBodyLayer::off);
+    let mask = section.section("mask", mask::config::read).unwrap_or_else(MaskLayer::off);
     let timeout = timeout::config::read(section);
-    Route { rules: rules.into_iter().flatten().collect(), headers, timeout }
+    Route { rules: rules.into_iter().flatten().collect(), headers, json_body, mask, timeout }
 }
 
 impl Route {
     /// The route's stack in front of its upstream.
     pub(super) fn stack(self, forward: Forward) -> Stack {
-        let stack = self.headers.layer(self.timeout.layer(forward));
+        let stack = self.headers.layer(self.json_body.layer(self.mask.layer(self.timeout.layer(forward))));
         Stack::explained(AdmitLayer::from(self.rules).layer(stack))
     }
 }
