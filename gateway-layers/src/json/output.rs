@@ -84,10 +84,6 @@ pub(super) struct Held {
 }
 
 impl Held {
-    pub(super) fn is_empty(&self) -> bool {
-        self.gap.is_empty() && self.name.is_empty()
-    }
-
     pub(super) fn clear(&mut self) {
         self.gap.clear();
         self.name.clear();

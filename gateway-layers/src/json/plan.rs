@@ -84,6 +84,11 @@ impl Wanted {
             Self::Rename(_) => "rename",
         }
     }
+
+    /// A field may be allowed and have another name; everything else twice is a mistake.
+    fn contradicts(&self, other: &str) -> bool {
+        !matches!((self.word(), other), ("allow", "rename") | ("rename", "allow"))
+    }
 }
 
 impl PlanBuilder {
@@ -119,7 +124,7 @@ impl PlanBuilder {
     /// Every rule that cannot be kept: its field is none, has another rule already, or has a new name that is none.
     pub(crate) fn errors(&self) -> Vec<FieldError> {
         let mut errors = Vec::new();
-        let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+        let mut seen: Vec<(&str, &str)> = Vec::new();
         let renames = self.rules.iter().filter(|(_, wanted)| matches!(wanted, Wanted::Rename(_))).count();
         for (text, wanted) in &self.rules {
             let reason = match (text.parse::<Field>(), wanted) {
@@ -137,9 +142,12 @@ impl PlanBuilder {
                     cover.error().unwrap_or_default().to_owned()
                 }
                 _ if self.rules.len() > MAX_RULES => format!("there are more than {MAX_RULES} rules"),
-                _ => match seen.insert(text, wanted.word()) {
-                    Some(other) => format!("it has two rules, {other} and {}", wanted.word()),
-                    None => continue,
+                _ => match seen.iter().find(|(field, other)| *field == text && wanted.contradicts(other)) {
+                    Some((_, other)) => format!("it has two rules, {other} and {}", wanted.word()),
+                    None => {
+                        seen.push((text, wanted.word()));
+                        continue;
+                    }
                 },
             };
             errors.push(FieldError { field: text.clone(), reason });

@@ -280,6 +280,15 @@ fn edits() -> impl Strategy<Value = Rules> {
         2 => to.prop_map(|to| Rule::Rename(to.to_owned())),
         3 => Just(Rule::Allow),
     ])
+    .prop_flat_map(|rules| {
+        // A field may be renamed and allowed.
+        let renamed = |(field, rule): &(String, Rule)| matches!(rule, Rule::Rename(_)).then(|| field.clone());
+        let renamed: Vec<String> = rules.iter().filter_map(renamed).collect();
+        prop::sample::subsequence(renamed.clone(), 0..=renamed.len()).prop_map(move |allowed| {
+            let allowed = allowed.into_iter().map(|field| (field, Rule::Allow));
+            rules.iter().cloned().chain(allowed).collect()
+        })
+    })
 }
 
 fn masks() -> impl Strategy<Value = Rules> {
