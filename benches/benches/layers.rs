@@ -12,7 +12,9 @@ use gateway_layers::{
     core::{Body, Key, RescueLayer, canonical::CanonicalLayer, meter::Meter, upstream::Upstream},
     gateway::Gateway,
     headers::{HeadersLayer, Rules},
+    json_body::{self, JsonBodyLayer},
     limits::LimitsLayer,
+    mask::{self, MaskLayer},
     metrics::MetricsLayer,
     rate_limit::{Quota, RateLimitLayer},
     request_id::RequestIdLayer,
@@ -59,6 +61,11 @@ fn layers(criterion: &mut Criterion) {
         RateLimitLayer::new(Quota::per_second(1_000_000_000)).by(api_key).layer(Leaf)
     );
     bench!("headers, set both ways", HeadersLayer::new(set.clone(), set).unwrap().layer(Leaf));
+    let edit = JsonBodyLayer::new(json_body::Rules::new().drop("a")).unwrap();
+    bench!("json_body, no JSON", edit.layer(Leaf));
+    let mask = MaskLayer::new(mask::Rules::new().replace("**.password", "***")).unwrap();
+    bench!("mask, no JSON", mask.layer(Leaf));
+    bench!("mask without rules", MaskLayer::off().layer(Leaf));
     bench!("timeout", TimeoutLayer::new(Duration::from_secs(5)).layer(Leaf));
     for (name, rules) in [("routing, 100 rules", 100), ("routing, 10,000 rules", 10_000)] {
         let rules = (0..rules).map(|number| (Rule::prefix(format!("/svc{number}")), Stack::new(Leaf)));

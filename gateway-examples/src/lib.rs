@@ -71,6 +71,8 @@ mod pages {
         Routing "../../docs/concerns/routing.md";
         RateLimit "../../docs/concerns/rate_limit.md";
         Headers "../../docs/concerns/headers.md";
+        JsonBody "../../docs/concerns/json_body.md";
+        Mask "../../docs/concerns/mask.md";
         Timeout "../../docs/concerns/timeout.md";
     }
 }

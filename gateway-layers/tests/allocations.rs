@@ -17,7 +17,9 @@ use gateway_layers::{
     client_addr::ClientAddrLayer,
     gateway::Gateway,
     headers::HeadersLayer,
+    json_body::{self, JsonBodyLayer},
     limits::LimitsLayer,
+    mask::{self, MaskLayer},
     metrics::MetricsLayer,
     rate_limit::{Quota, RateLimitLayer},
     request_id::RequestIdLayer,
@@ -91,6 +93,8 @@ fn layers_that_write_nothing_allocate_nothing() {
     assert_eq!(allocations(MetricsLayer::new(&Meter::default()).layer(Leaf)), 0, "metrics");
     assert_eq!(allocations(TimeoutLayer::new(Duration::from_secs(5)).layer(Leaf)), 0, "timeout");
     assert_eq!(allocations(HeadersLayer::default().layer(Leaf)), 0, "headers without rules");
+    assert_eq!(allocations(JsonBodyLayer::off().layer(Leaf)), 0, "json_body without rules");
+    assert_eq!(allocations(MaskLayer::off().layer(Leaf)), 0, "mask without rules");
     assert_eq!(allocations(gateway_core::canonical::CanonicalLayer::default().layer(Leaf)), 0, "canonical");
     assert_eq!(allocations(gateway_core::RescueLayer::default().layer(Leaf)), 0, "rescue");
 }
@@ -100,6 +104,10 @@ fn layers_that_write_state_what_they_allocate() {
     assert_eq!(allocations(RequestIdLayer::default().layer(Leaf)), 5, "{REQUEST_ID}");
     let log = AccessLogLayer::new(Sink::writer(std::io::sink()));
     assert_eq!(allocations(log.layer(Leaf)), 0, "access_log, once its buffers have grown");
+    let edit = JsonBodyLayer::new(json_body::Rules::new().drop("a")).unwrap();
+    assert_eq!(allocations(edit.layer(Leaf)), 1, "json_body, if the answer is no JSON: {ASKS}");
+    let mask = MaskLayer::new(mask::Rules::new().replace("a", "***")).unwrap();
+    assert_eq!(allocations(mask.layer(Leaf)), 1, "mask, if the answer is no JSON: {ASKS}");
     let routing = RoutingLayer::new([(Rule::prefix("/orders"), Stack::new(Leaf))]).unwrap();
     assert_eq!(allocations(routing.layer(NotFound)), 1, "routing: the boxed future of the route");
 }
@@ -126,3 +134,5 @@ fn a_whole_gateway_allocates_what_its_layers_say() {
 
 const REQUEST_ID: &str =
     "two for the shared id, one for the list of the answer's headers, two for its empty header map";
+
+const ASKS: &str = "the header map grows, because the request has no `Accept-Encoding`";

@@ -52,6 +52,9 @@ impl Tail {
     /// More of the text, in UTF-8; a character may be split.
     pub(super) fn take(&mut self, bytes: &[u8]) {
         self.characters += bytes.iter().filter(|&&byte| starts_a_character(byte)).count() as u64;
+        if self.shown == 0 {
+            return;
+        }
         // A character has four bytes at most, so more than this cannot be shown.
         let mut bytes = bytes;
         if let Some(rest) = bytes.len().checked_sub(4 * self.shown + 4).filter(|&rest| rest > 0) {

@@ -103,7 +103,7 @@ struct Frame {
 /// Why a body is not the JSON that it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Broken {
-    at: u64,
+    pub(super) at: u64,
     why: &'static str,
 }
 
@@ -374,8 +374,9 @@ impl Rewriter {
 
     fn word(&mut self, out: &mut Output<'_>, at: usize, rest: &'static [u8]) -> Step {
         let here = rest.len().min(out.piece.len() - at);
-        if out.piece[at..at + here] != rest[..here] {
-            return Err((at, "there is a word that is not true, false or null"));
+        let differs = rest.iter().zip(&out.piece[at..at + here]).position(|(wanted, found)| wanted != found);
+        if let Some(differs) = differs {
+            return Err((at + differs, "there is a word that is not true, false or null"));
         }
         self.place = Place::InWord(&rest[here..]);
         if here == rest.len() {

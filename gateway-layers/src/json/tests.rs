@@ -59,6 +59,78 @@ fn once(rules: &[(&str, Rule)], text: &str) -> Result<String, Broken> {
     whole.map(|bytes| String::from_utf8(bytes).unwrap())
 }
 
+#[test]
+fn what_is_hidden_and_what_stays() {
+    let hide = |field| [(field, Rule::Replace)];
+    for (field, json, masked) in [
+        ("a", r#"{"a":1,"A":2,"a ":3,"a":[4]}"#, r##"{"a":"#","A":2,"a ":3,"a":"#"}"##),
+        ("a", r#"{"\u0061":1,"\u00611":2}"#, r##"{"\u0061":"#","\u00611":2}"##),
+        ("\u{1F600}", r#"{"\uD83D\ude00":1,"\uD83D":2}"#, r##"{"\uD83D\ude00":"#","\uD83D":2}"##),
+        ("a.b", r#"[[{"a":[{"b":1}, [ {"b":null} ]],"b":2}]]"#, r##"[[{"a":[{"b":"#"}, [ {"b":"#"} ]],"b":2}]]"##),
+        ("**.b", r#"{"b":{"b":1},"c":[{"b":""}]}"#, r##"{"b":"#","c":[{"b":"#"}]}"##),
+        ("a.*", r#"{"a":{"x":1, "y":{}},"b":{"x":1}}"#, r##"{"a":{"x":"#", "y":"#"},"b":{"x":1}}"##),
+        (r"a\.b", r#"{"a.b":1,"a":{"b":2}}"#, r##"{"a.b":"#","a":{"b":2}}"##),
+        ("a", " {\n\t\"a\" : true ,\r\n \"b\":\"\\\"\"} ", " {\n\t\"a\" : \"#\" ,\r\n \"b\":\"\\\"\"} "),
+        ("a", "\u{FEFF}{\"a\":1}", "\u{FEFF}{\"a\":\"#\"}"),
+        ("a", "{\"a\":1}\n{\"a\":2}\n", "{\"a\":\"#\"}\n{\"a\":\"#\"}\n"),
+        ("a", "\u{1E}{\"a\":1}\n\u{1E}[]\n", "\u{1E}{\"a\":\"#\"}\n\u{1E}[]\n"),
+        ("a", "", ""),
+        ("a", " ", " "),
+        ("a", "12.5E+3", "12.5E+3"),
+    ] {
+        assert_eq!(once(&hide(field), json).as_deref(), Ok(masked));
+    }
+    let tail = |shown, json| once(&[("a", Rule::KeepLast(shown))], json).unwrap();
+    assert_eq!(tail(2, r#"{"a":"\u0041b\"\uD83D\uDE00"}"#), "{\"a\":\"#\\\"\u{1F600}\"}");
+    assert_eq!(tail(2, r#"{"a":"abc"}"#), r##"{"a":"#"}"##);
+    assert_eq!(tail(4, r#"{"a":-1234567}"#), r##"{"a":"#4567"}"##);
+    assert_eq!(tail(4, r#"{"a":["12345678"],"b":0}"#), r##"{"a":"#","b":0}"##);
+    assert_eq!(tail(4, r#"{"a":12345678}"#), r##"{"a":"#5678"}"##);
+}
+
+#[test]
+fn what_is_no_json_is_broken() {
+    let deep = "[".repeat(128) + &"]".repeat(128);
+    assert!(once(&[("a", Rule::Drop)], &deep).is_ok());
+    let too_deep = "[".repeat(129);
+    for (json, at) in [
+        (too_deep.as_str(), 128),
+        ("hush", 0),
+        ("<html>", 0),
+        (")]}',{}", 0),
+        ("{\"a\":1,}", 7),
+        ("[1,]", 3),
+        ("{'a':1}", 1),
+        ("{a:1}", 1),
+        ("// c\n{}", 0),
+        ("{\"a\":NaN}", 5),
+        ("{\"a\":01}", 6),
+        ("{\"a\":1", 6),
+        ("{\"a\":1}}", 7),
+        ("{\"a\":1]", 6),
+        ("\"\n\"", 1),
+        ("\"\\x\"", 2),
+        ("\"\\u00g0\"", 5),
+        ("1 x", 2),
+        ("1true", 1),
+        ("nulL", 3),
+        ("{\0}", 1),
+        ("\u{FEFF}\u{FEFF}1", 3),
+    ] {
+        let broken = once_broken(json);
+        assert_eq!(broken.at, at, "{json}: {broken}");
+    }
+    let utf16: Vec<u8> = "{\"a\":1}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for bytes in [utf16.as_slice(), b"\"\xff\"", b"\"\xc1\xb0\"", b"\"\xed\xa0\x80\"", b"\xEF\xBB{}", b"\"\xc3\""] {
+        assert!(rewrite(&mut rewriter(&[], Form::Json), bytes, &[1]).is_err(), "{bytes:?}");
+    }
+}
+
+/// Where a text is broken. Pieces must not make a difference to that.
+fn once_broken(json: &str) -> Broken {
+    once(&[("a", Rule::Drop)], json).expect_err(json)
+}
+
 /// A document as it is written.
 #[derive(Clone, Debug)]
 enum Doc {
