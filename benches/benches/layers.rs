@@ -15,7 +15,9 @@ use gateway_layers::{
     fallback::{FallbackLayer, Instead},
     gateway::Gateway,
     headers::{HeadersLayer, Rules},
+    json_body::{self, JsonBodyLayer},
     limits::LimitsLayer,
+    mask::{self, MaskLayer},
     metrics::MetricsLayer,
     rate_limit::{Quota, RateLimitLayer},
     request_id::RequestIdLayer,
@@ -68,6 +70,11 @@ fn layers(criterion: &mut Criterion) {
     bench!("circuit_breaker", CircuitBreakerLayer::default().layer(Leaf));
     let slow = Settings::default().slow(Duration::from_secs(1), 0.5);
     bench!("circuit_breaker with slow calls", CircuitBreakerLayer::new(slow).layer(Leaf));
+    let edit = JsonBodyLayer::new(json_body::Rules::new().drop("a")).unwrap();
+    bench!("json_body, no JSON", edit.layer(Leaf));
+    let mask = MaskLayer::new(mask::Rules::new().replace("**.password", "***")).unwrap();
+    bench!("mask, no JSON", mask.layer(Leaf));
+    bench!("mask without rules", MaskLayer::off().layer(Leaf));
     bench!("timeout", TimeoutLayer::new(Duration::from_secs(5)).layer(Leaf));
     bench!("timeout of a try", TryTimeoutLayer::new(Duration::from_secs(1)).layer(Leaf));
     bench!("retry", RetryLayer::default().layer(Leaf));

@@ -151,16 +151,9 @@ impl<B: Body, G: Guard> Guarded<B, G> {
     /// The body alone, if nothing guards it; an empty one stays behind.
     pub(crate) fn take_unguarded(&mut self) -> Option<B>
     where
-        B: Default,
+        B: From<Bytes>,
     {
-        self.guard.guard.is_absent().then(|| std::mem::take(&mut self.body))
-    }
-}
-
-/// An empty body without a guard.
-impl<B: Body + Default, G: Guard> Default for Guarded<B, G> {
-    fn default() -> Self {
-        Self { body: B::default(), guard: Armed::new(None) }
+        self.guard.guard.is_absent().then(|| std::mem::replace(&mut self.body, Bytes::new().into()))
     }
 }
 

@@ -31,7 +31,7 @@ impl IntoBody for Body {
 
 impl<B, G> IntoBody for Guarded<B, G>
 where
-    B: IntoBody + HttpBody<Data = Bytes, Error: Into<BoxError>> + Default + Send + 'static,
+    B: IntoBody + HttpBody<Data = Bytes, Error: Into<BoxError>> + From<Bytes> + Send + 'static,
     G: Guard + Send + 'static,
 {
     fn into_body(mut self) -> Body {

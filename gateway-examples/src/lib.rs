@@ -73,6 +73,8 @@ mod pages {
         CircuitBreaker "../../docs/concerns/circuit_breaker.md";
         RateLimit "../../docs/concerns/rate_limit.md";
         Headers "../../docs/concerns/headers.md";
+        JsonBody "../../docs/concerns/json_body.md";
+        Mask "../../docs/concerns/mask.md";
         Timeout "../../docs/concerns/timeout.md";
         Fallback "../../docs/concerns/fallback.md";
         Retry "../../docs/concerns/retry.md";

@@ -39,6 +39,12 @@ pub mod bulkhead;
 #[cfg(feature = "headers")]
 pub mod headers;
 
+#[cfg(feature = "json_body")]
+pub mod json_body;
+
+#[cfg(feature = "mask")]
+pub mod mask;
+
 #[cfg(feature = "fallback")]
 pub mod fallback;
 
@@ -54,3 +60,8 @@ pub mod circuit_breaker;
 pub mod config;
 #[cfg(feature = "gateway")]
 pub mod gateway;
+
+// What several concerns share.
+
+#[cfg(any(feature = "json_body", feature = "mask"))]
+pub mod json;
