@@ -154,10 +154,16 @@ impl Breaker {
     }
 
     fn changed(&self, kept: &Kept, change: Option<Change>) {
+        if let Some(change) = change {
+            self.tell(kept, change);
+        }
+    }
+
+    #[cold]
+    fn tell(&self, kept: &Kept, change: Change) {
         match change {
-            None => {}
-            Some(Change::Opened(reason, time)) => self.opened(kept, reason, time),
-            Some(Change::Closed) => {
+            Change::Opened(reason, time) => self.opened(kept, reason, time),
+            Change::Closed => {
                 self.counts.closed.increment();
                 self.counts.show(kept);
                 let Counts { place, endpoint, .. } = &self.counts;
@@ -166,7 +172,6 @@ impl Breaker {
         }
     }
 
-    #[cold]
     fn opened(&self, kept: &Kept, reason: Reason, time: Duration) {
         self.counts.opened.increment();
         self.counts.show(kept);

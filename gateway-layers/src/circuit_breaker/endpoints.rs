@@ -117,7 +117,7 @@ impl EndpointGuard for Guard {
 
     fn answered(&self, ticket: TryTicket, head: &Parts) -> bool {
         let Some(ticket) = unpack(ticket) else { return false };
-        let outcome = self.breaker.classify.classify(Ok(head));
+        let outcome = self.breaker.classify.classify(Ok(head.into()));
         self.breaker.record(&self.breaker.kept, ticket, outcome);
         outcome == Outcome::Success
     }

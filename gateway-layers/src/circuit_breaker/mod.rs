@@ -70,7 +70,7 @@ mod window;
 
 pub use breaker::{Breaker, Kept};
 pub use circuit::{Change, Circuit, Outcome, State, Ticket};
-pub use classify::{Classify, HttpFailures};
+pub use classify::{Classify, Head, HttpFailures};
 #[cfg(feature = "client")]
 pub use endpoints::EndpointBreakers;
 pub use layer::CircuitBreakerLayer;

@@ -15,7 +15,7 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::{
-    Kept, Outcome, Ticket,
+    Head, Kept, Outcome, Ticket,
     breaker::{NAME, refusal},
     layer::Shared,
 };
@@ -47,13 +47,18 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let Some(shared) = &self.shared else {
             return CircuitBreakerFuture {
                 kind: Kind::Passed { future: self.inner.call(request), call: Call::none() },
             };
         };
-        let (request, keyed) = shared.circuit_of(request);
+        let mut keyed = None;
+        if let Some((key, circuits)) = &shared.keyed {
+            let (head, body) = request.into_parts();
+            keyed = key.of(&head).map(|key| circuits.of(key, &shared.breaker.settings));
+            request = Request::from_parts(head, body);
+        }
         match Call::admit(shared, keyed, &request) {
             Ok(call) => {
                 CircuitBreakerFuture { kind: Kind::Passed { future: self.inner.call(request), call } }
@@ -63,16 +68,6 @@ where
                 CircuitBreakerFuture { kind: Kind::Refused { answer } }
             }
         }
-    }
-}
-
-impl Shared {
-    /// The circuit of the request's key, where there are keys.
-    fn circuit_of<B>(&self, request: Request<B>) -> (Request<B>, Option<Arc<Kept>>) {
-        let Some((key, circuits)) = &self.keyed else { return (request, None) };
-        let (head, body) = request.into_parts();
-        let kept = key.of(&head).map(|key| circuits.of(key, &self.breaker.settings));
-        (Request::from_parts(head, body), kept)
     }
 }
 
@@ -133,9 +128,11 @@ where
         };
         Poll::Ready(match ready!(future.poll(cx)) {
             Ok(response) => {
-                let (head, body) = response.into_parts();
-                let watched = call.answered(&head).filter(|_| !body.is_end_stream());
-                Ok(Response::from_parts(head, Guarded::new(body, Delivery(watched))))
+                let watched = call.answered(Head::of(&response));
+                Ok(response.map(|body| {
+                    let watched = watched.filter(|_| !body.is_end_stream());
+                    Guarded::new(body, Delivery(watched))
+                }))
             }
             Err(error) => {
                 call.failed(error.as_error());
@@ -178,7 +175,7 @@ impl Call {
     }
 
     /// Records the answer's head. What is returned watches over the body of an answer that counted as a success.
-    fn answered(&mut self, head: &http::response::Parts) -> Option<Watched> {
+    fn answered(&mut self, head: Head<'_>) -> Option<Watched> {
         let watched = self.watched.take()?;
         let outcome = watched.shared.breaker.classify.classify(Ok(head));
         watched.record(outcome);

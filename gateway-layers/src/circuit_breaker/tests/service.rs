@@ -15,7 +15,7 @@ use gateway_core::{
 use http::{HeaderName, Request, Response, StatusCode, request::Parts};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
-use super::super::{CircuitBreakerLayer, Outcome, Settings, State};
+use super::super::{CircuitBreakerLayer, Head, Outcome, Settings, State};
 
 fn get() -> Request<Body> {
     Request::new(Body::empty())
@@ -216,7 +216,7 @@ async fn an_operator_can_force_it() {
 
 #[tokio::test]
 async fn a_classifier_of_ones_own_decides() {
-    let layer = CircuitBreakerLayer::new(quick()).classify(|answer: Result<&http::response::Parts, &_>| {
+    let layer = CircuitBreakerLayer::new(quick()).classify(|answer: Result<Head<'_>, &_>| {
         let is_busy = answer.is_ok_and(|head| head.status == StatusCode::TOO_MANY_REQUESTS);
         if is_busy { Outcome::Failure } else { Outcome::Success }
     });
