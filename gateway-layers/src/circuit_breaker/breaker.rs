@@ -26,7 +26,7 @@ pub struct Breaker {
 
 /// What outlives a graph: the circuit and the zero of its clock.
 #[derive(Debug)]
-pub struct Kept {
+pub(super) struct Kept {
     pub(super) circuit: Circuit,
     zero: Instant,
 }
@@ -44,9 +44,7 @@ pub(super) struct Counts {
 }
 
 impl Kept {
-    /// A closed circuit.
-    #[must_use]
-    pub fn new(clock: &Clock) -> Self {
+    pub(super) fn new(clock: &Clock) -> Self {
         Self { circuit: Circuit::default(), zero: clock.now() }
     }
 
@@ -220,6 +218,11 @@ impl Counts {
         let rejected = meter.counter("gateway_circuit_rejected_total", help, &labels);
         let (opened, half_opened, closed) = (to("open"), to("half_open"), to("closed"));
         Self { place: place.into(), endpoint: endpoint.into(), state, opened, half_opened, closed, rejected }
+    }
+
+    /// The same without the gauge of the state.
+    pub(super) fn without_state(self) -> Self {
+        Self { state: None, ..self }
     }
 
     /// Reads the state anew, so that of two changes at once the later one is shown.

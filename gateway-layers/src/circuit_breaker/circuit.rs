@@ -264,7 +264,7 @@ impl Circuit {
         let time = settings.open_time(streak);
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         // Rounded down, so that 5 s are told as 5 s and not as 6.
-        let until = now.saturating_add(nanos) / MILLI & PAYLOAD_MASK;
+        let until = (now.saturating_add(nanos) / MILLI) & PAYLOAD_MASK;
         let next = Word { streak, ..word.then(Stage::Open { until }) };
         self.swap(word, next).then_some(Change::Opened(reason, time))
     }

@@ -8,7 +8,10 @@ use gateway_core::{
 };
 use http::response::Parts;
 
-use super::{Breaker, Classify, Kept, Outcome, Settings, Ticket, breaker::Counts};
+use super::{
+    Breaker, Classify, Outcome, Settings, Ticket,
+    breaker::{Counts, Kept},
+};
 
 /// A circuit for each endpoint of an upstream: the forwarder passes over those that are open.
 ///

@@ -68,7 +68,7 @@ mod settings;
 mod tests;
 mod window;
 
-pub use breaker::{Breaker, Kept};
+pub use breaker::Breaker;
 pub use circuit::{Change, Circuit, Outcome, State, Ticket};
 pub use classify::{Classify, Head, HttpFailures};
 #[cfg(feature = "client")]

@@ -15,8 +15,8 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::{
-    Head, Kept, Outcome, Ticket,
-    breaker::{NAME, refusal},
+    Breaker, Head, Outcome, Ticket,
+    breaker::{Kept, NAME, refusal},
     layer::Shared,
 };
 
@@ -56,7 +56,8 @@ where
         let mut keyed = None;
         if let Some((key, circuits)) = &shared.keyed {
             let (head, body) = request.into_parts();
-            keyed = key.of(&head).map(|key| circuits.of(key, &shared.breaker.settings));
+            let Breaker { settings, clock, .. } = &shared.breaker;
+            keyed = key.of(&head).and_then(|key| circuits.of(key, settings, clock));
             request = Request::from_parts(head, body);
         }
         match Call::admit(shared, keyed, &request) {
@@ -128,11 +129,13 @@ where
         };
         Poll::Ready(match ready!(future.poll(cx)) {
             Ok(response) => {
-                let watched = call.answered(Head::of(&response));
-                Ok(response.map(|body| {
-                    let watched = watched.filter(|_| !body.is_end_stream());
-                    Guarded::new(body, Delivery(watched))
-                }))
+                call.answered(Head::of(&response));
+                if call.watched.is_none() || response.body().is_end_stream() {
+                    call.watched = None;
+                    return Poll::Ready(Ok(response.map(|body| Guarded::new(body, Delivery(None)))));
+                }
+                let watched = call.watched.take();
+                Ok(response.map(|body| Guarded::new(body, Delivery(watched))))
             }
             Err(error) => {
                 call.failed(error.as_error());
@@ -153,7 +156,7 @@ struct Call {
 #[derive(Debug)]
 struct Watched {
     shared: Arc<Shared>,
-    /// The circuit of the request's key, where there are keys.
+    /// The circuit of the request's key; the layer's own without one.
     keyed: Option<Arc<Kept>>,
     ticket: Ticket,
 }
@@ -174,12 +177,15 @@ impl Call {
         Ok(Self { watched: Some(Watched { shared: Arc::clone(shared), keyed, ticket }), deadline })
     }
 
-    /// Records the answer's head. What is returned watches over the body of an answer that counted as a success.
-    fn answered(&mut self, head: Head<'_>) -> Option<Watched> {
-        let watched = self.watched.take()?;
-        let outcome = watched.shared.breaker.classify.classify(Ok(head));
-        watched.record(outcome);
-        (outcome == Outcome::Success).then_some(watched)
+    /// Records the answer's head. Only an answer that counted as a success is watched any longer.
+    fn answered(&mut self, head: Head<'_>) {
+        if let Some(watched) = &self.watched {
+            let outcome = watched.shared.breaker.classify.classify(Ok(head));
+            watched.record(outcome);
+            if outcome != Outcome::Success {
+                self.watched = None;
+            }
+        }
     }
 
     fn failed(&mut self, error: &(dyn Error + 'static)) {
