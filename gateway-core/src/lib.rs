@@ -43,6 +43,8 @@ pub mod phase;
 pub mod random;
 pub mod refusal;
 pub mod rescue;
+#[cfg(feature = "store_memory")]
+pub mod store;
 pub mod watch;
 
 #[cfg(feature = "client")]

@@ -33,6 +33,9 @@ pub mod rate_limit;
 #[cfg(feature = "headers")]
 pub mod headers;
 
+#[cfg(feature = "cache")]
+pub mod cache;
+
 #[cfg(feature = "timeout")]
 pub mod timeout;
 

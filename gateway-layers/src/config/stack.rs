@@ -11,6 +11,7 @@ use tower_layer::Layer;
 use super::Section;
 use crate::{
     access_log::{self, AccessLogLayer, Sink},
+    cache::{self, CacheLayer},
     client_addr,
     headers::{self, HeadersLayer},
     limits::{self, LimitsLayer},
@@ -56,6 +57,7 @@ pub(super) fn wide(section: &mut Section<'_>) -> Wide {
 pub(super) struct Route {
     rules: Rules,
     headers: HeadersLayer,
+    cache: CacheLayer,
     timeout: timeout::TimeoutLayer,
 }
 
@@ -63,14 +65,15 @@ pub(super) struct Route {
 pub(super) fn route(section: &mut Section<'_>) -> Route {
     let rules = [rule(section, "rate_limit", rate_limit::config::read, |layer| layer.into_rule())];
     let headers = section.section("headers", headers::config::read).unwrap_or_default();
+    let cache = section.section("cache", cache::config::read).unwrap_or_else(CacheLayer::off);
     let timeout = timeout::config::read(section);
-    Route { rules: rules.into_iter().flatten().collect(), headers, timeout }
+    Route { rules: rules.into_iter().flatten().collect(), headers, cache, timeout }
 }
 
 impl Route {
     /// The route's stack in front of its upstream.
     pub(super) fn stack(self, forward: Forward) -> Stack {
-        let stack = self.headers.layer(self.timeout.layer(forward));
+        let stack = self.headers.layer(self.cache.layer(self.timeout.layer(forward)));
         Stack::explained(AdmitLayer::from(self.rules).layer(stack))
     }
 }

@@ -26,7 +26,6 @@ impl Value for Duration {
 pub(crate) struct ByteSize(u64);
 
 impl ByteSize {
-    #[cfg(test)]
     pub(crate) const fn new(bytes: u64) -> Self {
         Self(bytes)
     }
