@@ -115,8 +115,10 @@ impl About {
         if !self.relayed {
             headers.remove(CACHE_STATUS);
         }
-        // How old it was before it was found to be current does not matter any more.
+        // How old it was before it was found to be current does not matter any more. A 304 without a date is of the
+        // moment when it came (RFC 9110, 6.6.1).
         headers.remove(AGE);
+        headers.remove(DATE);
         let mut by = by.clone();
         forwarding::remove_hop_by_hop(&mut by);
         for name in by.keys() {

@@ -21,6 +21,8 @@ mod status;
 mod storable;
 mod store;
 mod targets;
+#[cfg(test)]
+mod tests;
 mod vary;
 mod wakers;
 
