@@ -33,6 +33,7 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<CacheLayer> {
     let store = context.shelf.state(identity, || Store::new(max_size, &context.clock));
     let layer = CacheLayer::new(store).partition(partition).set_cookie(set_cookie).lock_wait(lock_wait);
     let layer = max_object.into_iter().fold(layer, CacheLayer::max_object);
+    let layer = layer.buffers(context.buffers.clone());
     Some(layer.clock(context.clock.clone()).meter(&context.meter, section.place()))
 }
 

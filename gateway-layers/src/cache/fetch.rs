@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use gateway_core::{Body, BoxError, Refusal, refusal::Asked as RefusalAsked};
+use gateway_core::{Body, BoxError, Facts, Refusal, refusal::Asked as RefusalAsked};
 use http::{HeaderMap, Response, StatusCode, header::CONTENT_LENGTH, request::Parts, response};
 use http_body::Body as HttpBody;
 
@@ -46,6 +46,7 @@ pub(super) struct Fetch {
     plan: Plan,
     leader: Option<Leader>,
     collapsed: Option<bool>,
+    facts: Option<Facts>,
     refusal: RefusalAsked,
 }
 
@@ -83,6 +84,7 @@ impl Fetch {
             plan,
             leader,
             collapsed: None,
+            facts: Facts::get(&head.extensions).cloned(),
             refusal: RefusalAsked::of(head),
         };
         // Where nothing will be stored, the client's own conditions may still spare the body.
@@ -161,10 +163,14 @@ impl Fetch {
         let length = length(&head.headers).or_else(|| body.size_hint().exact());
         let about = About::new(head.status, head.headers.clone(), storable, exchange, self.target.clone());
         let is_fresh = !about.is_never_fresh() && about.left(now).is_ok();
+        let mut lease = self.shared.buffers.lease(self.facts.as_ref());
         if length.is_some_and(|length| length > self.shared.max_object)
             || !(is_fresh || conditional::can_be_validated(&about))
         {
             self.mark(now);
+            return self.pass(head, body);
+        }
+        if length.is_some_and(|length| lease.grow(usize::try_from(length).unwrap_or(usize::MAX)).is_err()) {
             return self.pass(head, body);
         }
         if is_fresh {
@@ -195,7 +201,7 @@ impl Fetch {
             let identity = identity.clone();
             Box::new(move |entry| keep(&shared, name, &identity, entry, replaced.as_ref()))
         };
-        let filling = Filling::new(about, identity, body, (length, most), self.leader, keep_it);
+        let filling = Filling::new(about, identity, body, (length, most, lease), self.leader, keep_it);
         Response::from_parts(head, Body::new(filling.reader()))
     }
 

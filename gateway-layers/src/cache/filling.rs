@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use gateway_core::{Body, BoxError};
+use gateway_core::{Body, BoxError, budget::Lease};
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
@@ -48,6 +48,8 @@ struct State {
     waiters: usize,
     /// While the answer may become a stored one.
     hope: Option<Hope>,
+    /// The memory of the chunks.
+    lease: Lease,
 }
 
 /// What is done with a whole answer.
@@ -80,13 +82,13 @@ pub(super) enum Join {
 }
 
 impl Filling {
-    /// The body `source`, of a length that is no more than `most`, or of an unknown one. Once all of it came, `keep`
+    /// The body `source`, of a length that is no more than `most` and that the lease holds, or of an unknown one. Once all of it came, `keep`
     /// stores it; then, or when it turns out that it cannot be stored, `leader`'s flight is over.
     pub(super) fn new(
         about: About,
         identity: Identity,
         source: Body,
-        (length, most): (Option<u64>, u64),
+        (length, most, lease): (Option<u64>, u64, Lease),
         leader: Option<Leader>,
         keep: Keep,
     ) -> Arc<Self> {
@@ -101,6 +103,7 @@ impl Filling {
             readers: 0,
             waiters: 0,
             hope,
+            lease,
         };
         let filling = Arc::new(Self { about, identity, length, state: Mutex::new(state), wakers: Arc::default() });
         if let Some(hope) = &mut filling.state().hope {
@@ -164,15 +167,22 @@ impl Filling {
         if self.length.is_some_and(|length| state.size > length) {
             return self.fail(state, "the body is longer than its Content-Length".into());
         }
-        if state.hope.as_ref().is_some_and(|hope| state.size > hope.most) {
+        let is_too_long = state.hope.as_ref().is_some_and(|hope| state.size > hope.most);
+        if is_too_long || (self.is_gathering(state) && state.lease.grow(data.len()).is_err()) {
             // It streams on to its one reader, who has seen all that was gathered.
             self.settle(state, None);
         }
         if state.hope.is_none() && self.length.is_none() {
             state.gone += state.chunks.len();
             state.chunks.clear();
+            state.lease.release();
         }
         state.chunks.push(data);
+    }
+
+    /// Whether memory is taken as the body comes; that for a body of known length was taken before.
+    fn is_gathering(&self, state: &State) -> bool {
+        state.hope.is_some() && self.length.is_none()
     }
 
     /// A server stops reading when it has as many bytes as were promised, so the end has to be seen here.

@@ -141,7 +141,9 @@ mod tests {
             ("", &[dated, ("expires", "Thu Jan  1 00:02:40 1970")], Some(60)),
         ] {
             let mut map = HeaderMap::new();
-            pairs.iter().for_each(|&(name, value)| drop(map.append(name, value.parse().unwrap())));
+            for &(name, value) in pairs {
+                map.append(name, value.parse().unwrap());
+            }
             let directives = Directives::parse(&[control.parse().unwrap()]);
             let lifetime = lifetime(&map, &directives, EPOCH + Duration::from_secs(40));
             assert_eq!(lifetime.map(|life| life.as_secs()), expected, "{control} {pairs:?}");

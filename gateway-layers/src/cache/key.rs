@@ -2,6 +2,7 @@
 
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 
+use gateway_core::{Facts, facts::Principal};
 use http::{HeaderName, header, request::Parts};
 
 /// Who shares stored answers.
@@ -169,10 +170,22 @@ pub(super) fn host(head: &Parts) -> Option<&[u8]> {
 
 fn partition_parts(head: &Parts, partition: Partition, part: &mut dyn FnMut(&[u8])) {
     part(partition.as_str().as_bytes());
-    if partition == Partition::Principal {
-        for value in head.headers.get_all(header::AUTHORIZATION) {
-            part(value.as_bytes());
+    let principal = Facts::get(&head.extensions).and_then(Facts::principal);
+    if partition == Partition::Shared {
+        return;
+    }
+    let tenant = principal.and_then(Principal::tenant);
+    part(&[u8::from(principal.is_some()), u8::from(tenant.is_some())]);
+    part(tenant.unwrap_or_default().as_bytes());
+    if partition == Partition::Tenant {
+        return;
+    }
+    match principal {
+        Some(principal) => {
+            part(principal.realm().as_bytes());
+            part(principal.id().as_bytes());
         }
+        None => head.headers.get_all(header::AUTHORIZATION).iter().for_each(|value| part(value.as_bytes())),
     }
 }
 
@@ -180,6 +193,7 @@ fn partition_parts(head: &Parts, partition: Partition, part: &mut dyn FnMut(&[u8
 /// somebody is, such as an API key.
 pub(super) fn is_identified(head: &Parts) -> bool {
     head.headers.contains_key(header::AUTHORIZATION)
+        || Facts::get(&head.extensions).and_then(Facts::principal).is_some()
 }
 
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -191,21 +205,27 @@ const END: &[u8] = b"\n";
 
 #[cfg(test)]
 mod tests {
+    use gateway_core::Clock;
     use http::Request;
     use proptest::{collection::vec, option, prelude::*};
 
     use super::*;
 
-    type Told = (String, Option<String>, Vec<(&'static str, String)>, Option<String>);
+    type Told = (String, Option<String>, Vec<(&'static str, String)>, Option<String>, Option<Who>);
+    type Who = (String, String, Option<String>);
 
     fn told() -> impl Strategy<Value = Told> {
         let name = prop_oneof![
             Just("x-forwarded-proto"), Just("x-forwarded-host"), Just("x-forwarded-port"), Just("x-forwarded-prefix")
         ];
-        ("/[ab/]{0,3}", option::of("[ab=]{0,2}"), vec((name, "[ab]{0,2}"), 0..3), option::of("[ab]{0,2}"))
+        ("/[ab/]{0,3}", option::of("[ab=]{0,2}"), vec((name, "[ab]{0,2}"), 0..3), option::of("[ab]{0,2}"), option::of(who()))
     }
 
-    fn head((path, query, headers, authorization): &Told, host: &str) -> Parts {
+    fn who() -> impl Strategy<Value = Who> {
+        ("[ab]{0,1}", "[ab]{0,1}", option::of("[ab]{0,1}"))
+    }
+
+    fn head((path, query, headers, authorization, who): &Told, host: &str) -> Parts {
         let target = match query {
             Some(query) => format!("{path}?{query}"),
             None => path.clone(),
@@ -217,14 +237,31 @@ mod tests {
         if let Some(authorization) = authorization {
             request = request.header("authorization", authorization);
         }
-        request.body(()).unwrap().into_parts().0
+        let mut head = request.body(()).unwrap().into_parts().0;
+        if let Some((realm, id, tenant)) = who {
+            let principal = Principal::new(realm, id);
+            let principal = match tenant {
+                Some(tenant) => principal.with_tenant(tenant),
+                None => principal,
+            };
+            Facts::of(&mut head.extensions, &Clock::default()).set_principal(&principal);
+        }
+        head
     }
 
     /// What tells requests apart, said in another way.
     fn model(told: &Told, host: &str, partition: Partition) -> impl PartialEq + use<> {
         let mut headers = told.2.clone();
         headers.sort_by_key(|&(name, _)| name);
-        let who = if partition == Partition::Principal { told.3.clone() } else { None };
+        let who = match (partition, &told.4) {
+            (Partition::Shared, _) => None,
+            (Partition::Tenant, Some((_, _, tenant))) => Some((None, tenant.clone(), None)),
+            (Partition::Tenant, None) => None,
+            (Partition::Principal, Some((realm, id, tenant))) => {
+                Some((Some((realm.clone(), id.clone())), tenant.clone(), None))
+            }
+            (Partition::Principal, None) => Some((None, None, told.3.clone())),
+        };
         (told.0.clone(), told.1.clone(), headers, who, host.to_owned())
     }
 

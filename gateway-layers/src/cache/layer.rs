@@ -2,6 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use gateway_core::{
     Clock,
+    budget::Buffers,
     meter::{Counter, Gauge, Meter},
     phase::{self, Staged},
 };
@@ -22,6 +23,7 @@ pub(super) struct Shared {
     pub(super) max_object: u64,
     pub(super) lock_wait: Duration,
     pub(super) set_cookie: bool,
+    pub(super) buffers: Buffers,
     pub(super) clock: Clock,
     pub(super) counts: Counts,
 }
@@ -65,6 +67,7 @@ impl CacheLayer {
             max_object,
             lock_wait: Self::LOCK_WAIT,
             set_cookie: false,
+            buffers: Buffers::default(),
             clock: Clock::default(),
             counts: Counts::default(),
         }))
@@ -99,6 +102,12 @@ impl CacheLayer {
     #[must_use]
     pub fn set_cookie(self, stored: bool) -> Self {
         self.with(|shared| shared.set_cookie = stored)
+    }
+
+    /// The memory for bodies on their way into the store. Where it is used up, answers pass and are not stored.
+    #[must_use]
+    pub fn buffers(self, buffers: Buffers) -> Self {
+        self.with(|shared| shared.buffers = buffers)
     }
 
     /// Another clock.

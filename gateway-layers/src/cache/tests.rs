@@ -192,10 +192,10 @@ async fn says_what_it_would_do() {
     impl Explain for End {
         fn explain(&self, _: &http::request::Parts, _: &mut Vec<gateway_core::Explanation>) {}
     }
-    let store = Arc::new(Store::new(1 << 20, &Clock::default()));
-    let layer = CacheLayer::new(store);
+    let (clock, _) = Clock::manual();
+    let layer = CacheLayer::default().clock(clock);
     let said = |method: &str, control: &str| {
-        let request = Request::builder().method(method).uri("/").header("cache-control", control);
+        let request = Request::builder().method(method).uri("/").header("host", "a.test").header("cache-control", control);
         let mut say = Vec::new();
         layer.layer(End).explain(&request.body(()).unwrap().into_parts().0, &mut say);
         say.remove(0).to_string()
@@ -204,7 +204,7 @@ async fn says_what_it_would_do() {
     assert_eq!(said("POST", ""), "cache: skip: it goes on: method");
     assert_eq!(said("GET", "only-if-cached"), "cache: refuse: 504: only-if-cached, and nothing usable is stored");
     text(layer.layer(service_fn(hello)), "/").await;
-    assert_eq!(said("GET", ""), "cache: pass: it is a hit: 0 s old, fresh for 59 s more; nothing behind is asked");
+    assert_eq!(said("GET", ""), "cache: pass: it is a hit: 0 s old, fresh for 60 s more; nothing behind is asked");
     assert_eq!(said("GET", "no-cache"), "cache: pass: it goes on: request");
 }
 
