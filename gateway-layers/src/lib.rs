@@ -45,6 +45,9 @@ pub mod json_body;
 #[cfg(feature = "mask")]
 pub mod mask;
 
+#[cfg(feature = "cache")]
+pub mod cache;
+
 #[cfg(feature = "fallback")]
 pub mod fallback;
 

@@ -40,13 +40,23 @@ const TOPICS: &[(&str, &[Line])] = &[
             ("/users/7", AS_ADA, 200, "mask: the card but for its end, no password"),
             ("/staff", AS_ADA, 403, "authorize: the token lets Ada in, but she is no clerk"),
             ("/partner/echo", "-H \"x-api-key: wrong\" ", 401, "api_key: unknown"),
-            ("/partner/echo", "-H \"x-api-key: partner-demo-key\" ", 200, "api_key: the key stays here, its owner goes on"),
+            (
+                "/partner/echo",
+                "-H \"x-api-key: partner-demo-key\" ",
+                200,
+                "api_key: the key stays here, its owner goes on",
+            ),
         ],
     ),
     (
         "rate_limit, bulkhead, headers",
         &[
-            ("/orders", AS_ADA, 200, "headers: the service hears from the token who asks; two limits say what is left"),
+            (
+                "/orders",
+                AS_ADA,
+                200,
+                "headers: the service hears from the token who asks; two limits say what is left",
+            ),
             ("/orders", AS_ADA, 200, "2 of 3 within 10 s"),
             ("/orders", AS_ADA, 200, "3 of 3"),
             ("/orders", AS_ADA, 429, "rate_limit: and when to come back"),
@@ -57,7 +67,12 @@ const TOPICS: &[(&str, &[Line])] = &[
         &[
             ("/products", "", 200, "json_body: purchase prices are for nobody; cache-status: a miss"),
             ("/products", "", 200, "cache: asked once, answered twice"),
-            ("/products", "-H 'if-none-match: \"catalogue-7\"' ", 200, "changed on the way, so it has no tag to match"),
+            (
+                "/products",
+                "-H 'if-none-match: \"catalogue-7\"' ",
+                200,
+                "changed on the way, so it has no tag to match",
+            ),
         ],
     ),
     (
@@ -70,14 +85,6 @@ const TOPICS: &[(&str, &[Line])] = &[
             ("/advice-log", "", 503, "circuit_breaker: not even asked any more, retry-after says how long"),
         ],
     ),
-    (
-        "aggregate",
-        &[
-            ("/page/7", AS_ADA, 200, "a user, orders and prices in one answer"),
-        ],
-    ),
-    (
-        "metrics",
-        &[("/metrics", "", 200, "everything counted so far, as Prometheus text")],
-    ),
+    ("aggregate", &[("/page/7", AS_ADA, 200, "a user, orders and prices in one answer")]),
+    ("metrics", &[("/metrics", "", 200, "everything counted so far, as Prometheus text")]),
 ];

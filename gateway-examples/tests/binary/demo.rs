@@ -50,7 +50,8 @@ fn lines(printed: &str, address: &str) -> Vec<Line> {
                 option => panic!("{option} in {command}"),
             };
         }
-        let request = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\n{headers}connection: close\r\n\r\n");
+        let request =
+            format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\n{headers}connection: close\r\n\r\n");
         Line { request, status: promise.split(' ').next().unwrap().parse().unwrap() }
     };
     commands.map(parse).collect()
@@ -115,7 +116,10 @@ fn the_demo_shows_what_it_promises() {
         ("GET /advice-log ", ""),
         ("GET /advice-log ", "\"code\":\"circuit_open\""),
         ("GET /page/7 ", "\"name\":\"User 7\""),
-        ("GET /metrics ", "gateway_decisions_total{layer=\"rate_limit\",place=\"orders\",verdict=\"refuse\"} 1"),
+        (
+            "GET /metrics ",
+            "gateway_decisions_total{layer=\"rate_limit\",place=\"orders\",verdict=\"refuse\"} 1",
+        ),
     ];
     let mut shown = shown.into_iter().peekable();
     for Line { request, .. } in lines(&printed, &address) {

@@ -12,6 +12,7 @@ use super::Section;
 use crate::{
     access_log::{self, AccessLogLayer, Sink},
     bulkhead::{self, BulkheadLayer},
+    cache::{self, CacheLayer},
     circuit_breaker::{self, EndpointBreakers},
     client_addr,
     fallback::{self, FallbackLayer},
@@ -65,6 +66,7 @@ pub(super) struct Route {
     headers: HeadersLayer,
     json_body: JsonBodyLayer,
     mask: MaskLayer,
+    cache: CacheLayer,
     fallback: FallbackLayer<Forward>,
     retry: retry::config::Declared,
     pub(super) breakers: Option<EndpointBreakers>,
@@ -78,12 +80,25 @@ pub(super) fn route(section: &mut Section<'_>) -> Route {
     let headers = section.section("headers", headers::config::read).unwrap_or_default();
     let json_body = section.section("json_body", json_body::config::read).unwrap_or_else(JsonBodyLayer::off);
     let mask = section.section("mask", mask::config::read).unwrap_or_else(MaskLayer::off);
+    let cache = section.section("cache", cache::config::read).unwrap_or_else(CacheLayer::off);
     let fallback = section.section("fallback", fallback::config::read).unwrap_or_else(FallbackLayer::off);
     let retry = section.section("retry", retry::config::read).unwrap_or_default();
     let breakers = section.section("circuit_breaker", circuit_breaker::config::read);
     let (timeout, try_timeout) = timeout::config::read(section);
     let gates = gates.into_iter().flatten().collect();
-    Route { timeout, gates, bulkhead, headers, json_body, mask, fallback, retry, breakers, try_timeout }
+    Route {
+        timeout,
+        gates,
+        bulkhead,
+        headers,
+        json_body,
+        mask,
+        cache,
+        fallback,
+        retry,
+        breakers,
+        try_timeout,
+    }
 }
 
 impl Route {
@@ -91,7 +106,8 @@ impl Route {
     pub(super) fn stack(self, forward: Forward) -> Stack {
         let retry = self.retry.over(&forward);
         let tries = self.fallback.layer(retry.layer(self.try_timeout.layer(forward)));
-        let shaped = self.headers.layer(self.json_body.layer(self.mask.layer(tries)));
+        let answers = self.cache.layer(tries);
+        let shaped = self.headers.layer(self.json_body.layer(self.mask.layer(answers)));
         let gated = GateLayer::from(self.gates).layer(self.bulkhead.layer(shaped));
         Stack::explained(SeamLayer.layer(self.timeout.layer(gated)))
     }
