@@ -87,10 +87,13 @@ impl Body {
     }
 
     /// The reading of a body that can be given again, if it is one.
-    pub(crate) fn into_replayed(self) -> Result<crate::replay::ReplayBody, Self> {
-        match self.kind {
+    pub(crate) fn into_replayed(mut self) -> Result<crate::replay::ReplayBody, Self> {
+        match std::mem::take(&mut self.kind) {
             Kind::Replay(body) => Ok(body),
-            kind => Err(Self { kind, ..self }),
+            kind => {
+                self.kind = kind;
+                Err(self)
+            }
         }
     }
 
