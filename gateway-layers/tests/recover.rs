@@ -9,6 +9,7 @@ use gateway_core::{
     error::ErrorKind,
     forwarding::Pseudonym,
     meter::Meter,
+    random::Random,
     testing::{ScriptedUpstream, Step, channel},
     upstream::Upstream,
 };
@@ -66,6 +67,17 @@ async fn what_may_be_repeated_is_answered_after_all_that_can_go_wrong_on_the_way
         assert_eq!(text(answer).await, "ok");
     }
     assert_eq!(upstream.heads().len(), 6);
+}
+
+#[tokio::test]
+async fn a_short_answer_that_nobody_wants_is_read_so_that_its_connection_serves_the_next_try() {
+    let upstream = upstream([vec![BUSY], vec![OK]]).await;
+    // This chance makes it wait for nine tenths of the time.
+    let (random, wait) = (Random::seeded(0), Duration::from_millis(500));
+    let layer = RetryLayer::default().random(random).backoff(wait, wait);
+    let answer = layer.layer(forward(&upstream.url())).oneshot(request("GET", "")).await.unwrap();
+    assert_eq!(text(answer).await, "ok");
+    assert_eq!((upstream.heads().len(), upstream.connections()), (2, 1));
 }
 
 #[tokio::test]
