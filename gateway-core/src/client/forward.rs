@@ -149,7 +149,7 @@ impl Shared {
         facts: Option<&Facts>,
         deadline: Instant,
     ) -> Result<Response<Body>, UpstreamError> {
-        let first = self.next.fetch_add(1, Ordering::Relaxed);
+        let first = self.first(facts);
         let asked = request.uri().clone();
         let mut failure = UpstreamError::new(ErrorKind::NoEndpoint);
         for turn in 0..self.lines.len() {
@@ -168,6 +168,15 @@ impl Shared {
             }
         }
         Err(failure)
+    }
+
+    /// The line to begin with: the next in turn; for another try of a request not the one of the try before, if there
+    /// are others.
+    fn first(&self, facts: Option<&Facts>) -> usize {
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        let before = facts.filter(|facts| facts.attempt() > 1).and_then(Facts::endpoint);
+        let is_the_same = before.is_some_and(|url| url == *self.lines[next % self.lines.len()].endpoint.url());
+        next.wrapping_add(usize::from(is_the_same))
     }
 
     fn address(
