@@ -7,13 +7,17 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use gateway_benches::{Leaf, call, request};
 use gateway_layers::{
     access_log::{AccessLogLayer, Sink},
+    bulkhead::BulkheadLayer,
+    circuit_breaker::{CircuitBreakerLayer, Settings},
     client_addr::ClientAddrLayer,
     config::{self, Source},
     core::{Body, Key, RescueLayer, canonical::CanonicalLayer, meter::Meter, upstream::Upstream},
     fallback::{FallbackLayer, Instead},
     gateway::Gateway,
     headers::{HeadersLayer, Rules},
+    json_body::{self, JsonBodyLayer},
     limits::LimitsLayer,
+    mask::{self, MaskLayer},
     metrics::MetricsLayer,
     rate_limit::{Quota, RateLimitLayer},
     request_id::RequestIdLayer,
@@ -60,7 +64,17 @@ fn layers(criterion: &mut Criterion) {
         "rate_limit by header",
         RateLimitLayer::new(Quota::per_second(1_000_000_000)).by(api_key).layer(Leaf)
     );
+    bench!("bulkhead", BulkheadLayer::new(100).queue(50).layer(Leaf));
+    bench!("bulkhead by address", BulkheadLayer::new(100).by(Key::client_addr()).layer(Leaf));
     bench!("headers, set both ways", HeadersLayer::new(set.clone(), set).unwrap().layer(Leaf));
+    bench!("circuit_breaker", CircuitBreakerLayer::default().layer(Leaf));
+    let slow = Settings::default().slow(Duration::from_secs(1), 0.5);
+    bench!("circuit_breaker with slow calls", CircuitBreakerLayer::new(slow).layer(Leaf));
+    let edit = JsonBodyLayer::new(json_body::Rules::new().drop("a")).unwrap();
+    bench!("json_body, no JSON", edit.layer(Leaf));
+    let mask = MaskLayer::new(mask::Rules::new().replace("**.password", "***")).unwrap();
+    bench!("mask, no JSON", mask.layer(Leaf));
+    bench!("mask without rules", MaskLayer::off().layer(Leaf));
     bench!("timeout", TimeoutLayer::new(Duration::from_secs(5)).layer(Leaf));
     bench!("timeout of a try", TryTimeoutLayer::new(Duration::from_secs(1)).layer(Leaf));
     bench!("retry", RetryLayer::default().layer(Leaf));

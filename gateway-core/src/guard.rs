@@ -53,6 +53,11 @@ pub trait Guard {
 
     /// The body ended, after `data` was told of all bytes that passed.
     fn end(self, end: End);
+
+    /// Whether it is there only by its type, so that nothing is lost without it.
+    fn is_absent(&self) -> bool {
+        false
+    }
 }
 
 /// A guard that may be absent.
@@ -67,6 +72,10 @@ impl<G: Guard> Guard for Option<G> {
         if let Some(guard) = self {
             guard.end(end);
         }
+    }
+
+    fn is_absent(&self) -> bool {
+        self.as_ref().is_none_or(Guard::is_absent)
     }
 }
 
@@ -89,7 +98,8 @@ pin_project_lite::pin_project! {
     {
         #[pin]
         body: B,
-        guard: Option<G>,
+        // Behind the body: a permit is not given back before what the body held is gone.
+        guard: Armed<G>,
     }
 
     impl<B, G> PinnedDrop for Guarded<B, G>
@@ -99,25 +109,58 @@ pin_project_lite::pin_project! {
     {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            if let Some(guard) = this.guard.take() {
-                // A server stops polling once Content-Length is reached, so the end may never be polled.
-                guard.end(if this.body.is_end_stream() { End::Complete } else { End::Dropped });
+            // A server stops polling once Content-Length is reached, so the end may never be polled.
+            if this.body.is_end_stream() {
+                this.guard.end = End::Complete;
             }
         }
+    }
+}
+
+/// A guard that is told of the end when it is dropped, if it was not told before.
+#[derive(Debug)]
+struct Armed<G: Guard> {
+    guard: Option<G>,
+    end: End,
+}
+
+impl<G: Guard> Armed<G> {
+    fn new(guard: Option<G>) -> Self {
+        Self { guard, end: End::Dropped }
+    }
+
+    fn end(&mut self, end: End) {
+        if let Some(guard) = self.guard.take() {
+            guard.end(end);
+        }
+    }
+}
+
+impl<G: Guard> Drop for Armed<G> {
+    fn drop(&mut self) {
+        self.end(self.end);
     }
 }
 
 impl<B: Body, G: Guard> Guarded<B, G> {
     /// `guard` lives until `body` ends.
     pub fn new(body: B, guard: G) -> Self {
-        Self { body, guard: Some(guard) }
+        Self { body, guard: Armed::new(Some(guard)) }
+    }
+
+    /// The body alone, if nothing guards it; an empty one stays behind.
+    pub(crate) fn take_unguarded(&mut self) -> Option<B>
+    where
+        B: From<Bytes>,
+    {
+        self.guard.guard.is_absent().then(|| std::mem::replace(&mut self.body, Bytes::new().into()))
     }
 }
 
 /// A body that a layer outside made itself; nothing waits for its end.
 impl<B: Body + From<Bytes>, G: Guard> From<Bytes> for Guarded<B, G> {
     fn from(bytes: Bytes) -> Self {
-        Self { body: bytes.into(), guard: None }
+        Self { body: bytes.into(), guard: Armed::new(None) }
     }
 }
 
@@ -133,20 +176,12 @@ impl<B: Body, G: Guard> Body for Guarded<B, G> {
         let frame = ready!(this.body.poll_frame(cx));
         match &frame {
             Some(Ok(frame)) => {
-                if let (Some(data), Some(guard)) = (frame.data_ref(), this.guard.as_mut()) {
+                if let (Some(data), Some(guard)) = (frame.data_ref(), this.guard.guard.as_mut()) {
                     guard.data(data.remaining());
                 }
             }
-            Some(Err(_)) => {
-                if let Some(guard) = this.guard.take() {
-                    guard.end(End::Failed);
-                }
-            }
-            None => {
-                if let Some(guard) = this.guard.take() {
-                    guard.end(End::Complete);
-                }
-            }
+            Some(Err(_)) => this.guard.end(End::Failed),
+            None => this.guard.end(End::Complete),
         }
         Poll::Ready(frame)
     }

@@ -50,6 +50,7 @@ pub mod random;
 pub mod refusal;
 pub mod replay;
 pub mod rescue;
+pub mod seam;
 pub mod single_flight;
 pub mod task;
 pub mod watch;

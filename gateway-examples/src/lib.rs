@@ -69,8 +69,12 @@ mod pages {
         LifeOfARequest "../../docs/life-of-a-request.md";
         Arrive "../../docs/concerns/arrive.md";
         Routing "../../docs/concerns/routing.md";
+        Bulkhead "../../docs/concerns/bulkhead.md";
+        CircuitBreaker "../../docs/concerns/circuit_breaker.md";
         RateLimit "../../docs/concerns/rate_limit.md";
         Headers "../../docs/concerns/headers.md";
+        JsonBody "../../docs/concerns/json_body.md";
+        Mask "../../docs/concerns/mask.md";
         Timeout "../../docs/concerns/timeout.md";
         Fallback "../../docs/concerns/fallback.md";
         Retry "../../docs/concerns/retry.md";

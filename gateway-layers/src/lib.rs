@@ -33,8 +33,17 @@ pub mod timeout;
 #[cfg(feature = "rate_limit")]
 pub mod rate_limit;
 
+#[cfg(feature = "bulkhead")]
+pub mod bulkhead;
+
 #[cfg(feature = "headers")]
 pub mod headers;
+
+#[cfg(feature = "json_body")]
+pub mod json_body;
+
+#[cfg(feature = "mask")]
+pub mod mask;
 
 #[cfg(feature = "fallback")]
 pub mod fallback;
@@ -42,9 +51,17 @@ pub mod fallback;
 #[cfg(feature = "retry")]
 pub mod retry;
 
+#[cfg(feature = "circuit_breaker")]
+pub mod circuit_breaker;
+
 // The assembly.
 
 #[cfg(feature = "config")]
 pub mod config;
 #[cfg(feature = "gateway")]
 pub mod gateway;
+
+// What several concerns share.
+
+#[cfg(any(feature = "json_body", feature = "mask"))]
+pub mod json;

@@ -14,11 +14,15 @@ use std::{
 use gateway_core::{Body, Clock, Facts, Key, meter::Meter};
 use gateway_layers::{
     access_log::{AccessLogLayer, Sink},
+    bulkhead::BulkheadLayer,
+    circuit_breaker::{CircuitBreakerLayer, Settings},
     client_addr::ClientAddrLayer,
     fallback::{FallbackLayer, Instead},
     gateway::Gateway,
     headers::HeadersLayer,
+    json_body::{self, JsonBodyLayer},
     limits::LimitsLayer,
+    mask::{self, MaskLayer},
     metrics::MetricsLayer,
     rate_limit::{Quota, RateLimitLayer},
     request_id::RequestIdLayer,
@@ -96,7 +100,15 @@ fn layers_that_write_nothing_allocate_nothing() {
     assert_eq!(allocations(RetryLayer::off().layer(Leaf)), 0, "retry without another try");
     let instead = FallbackLayer::answer(Instead::json("{}"));
     assert_eq!(allocations(instead.layer(Leaf)), 0, "fallback with a fixed answer");
+    assert_eq!(allocations(BulkheadLayer::new(10).queue(10).layer(Leaf)), 0, "bulkhead");
+    assert_eq!(allocations(CircuitBreakerLayer::default().layer(Leaf)), 0, "circuit_breaker");
+    let slow = Settings::default().slow(Duration::from_secs(1), 0.5);
+    assert_eq!(allocations(CircuitBreakerLayer::new(slow).layer(Leaf)), 0, "circuit_breaker with slow calls");
+    let keyed = CircuitBreakerLayer::default().by(Key::client_addr(), 100);
+    assert_eq!(allocations(keyed.layer(Leaf)), 0, "circuit_breaker by address");
     assert_eq!(allocations(HeadersLayer::default().layer(Leaf)), 0, "headers without rules");
+    assert_eq!(allocations(JsonBodyLayer::off().layer(Leaf)), 0, "json_body without rules");
+    assert_eq!(allocations(MaskLayer::off().layer(Leaf)), 0, "mask without rules");
     assert_eq!(allocations(gateway_core::canonical::CanonicalLayer::default().layer(Leaf)), 0, "canonical");
     assert_eq!(allocations(gateway_core::RescueLayer::default().layer(Leaf)), 0, "rescue");
 }
@@ -106,8 +118,14 @@ fn layers_that_write_state_what_they_allocate() {
     assert_eq!(allocations(RequestIdLayer::default().layer(Leaf)), 5, "{REQUEST_ID}");
     let log = AccessLogLayer::new(Sink::writer(std::io::sink()));
     assert_eq!(allocations(log.layer(Leaf)), 0, "access_log, once its buffers have grown");
+    let keyed = BulkheadLayer::new(10).by(Key::client_addr());
+    assert_eq!(allocations(keyed.layer(Leaf)), 1, "bulkhead by address: a gate for a key that was not there");
     assert_eq!(allocations(RetryLayer::default().layer(Leaf)), 2, "{A_COPY_OF_THE_HEAD}");
     assert_eq!(allocations(FallbackLayer::service(Leaf).layer(Leaf)), 2, "{A_COPY_OF_THE_HEAD}");
+    let edit = JsonBodyLayer::new(json_body::Rules::new().drop("a")).unwrap();
+    assert_eq!(allocations(edit.layer(Leaf)), 1, "json_body, if the answer is no JSON: {ASKS}");
+    let mask = MaskLayer::new(mask::Rules::new().replace("a", "***")).unwrap();
+    assert_eq!(allocations(mask.layer(Leaf)), 1, "mask, if the answer is no JSON: {ASKS}");
     let routing = RoutingLayer::new([(Rule::prefix("/orders"), Stack::new(Leaf))]).unwrap();
     assert_eq!(allocations(routing.layer(NotFound)), 1, "routing: the boxed future of the route");
 }
@@ -136,3 +154,4 @@ const REQUEST_ID: &str =
     "two for the shared id, one for the list of the answer's headers, two for its empty header map";
 
 const A_COPY_OF_THE_HEAD: &str = "retry, and fallback with a service: two for the headers, two for the map of extensions, one for the facts in it";
+const ASKS: &str = "the header map grows, because the request has no `Accept-Encoding`";

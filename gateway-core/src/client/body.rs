@@ -12,7 +12,11 @@ use hyper::body::Incoming;
 
 use super::{connection::Connection, pool::Pool};
 use crate::{
-    BoxError, Clock, UpstreamError, clock::Sleep, error::ErrorKind, forwarding::remove_from_trailers,
+    BoxError, Clock, UpstreamError,
+    clock::Sleep,
+    error::ErrorKind,
+    forwarding::remove_from_trailers,
+    upstream::{Admitted, TryEnd},
 };
 
 /// The body of an upstream's answer. Its connection is busy until the body ended; dropping it before closes the
@@ -20,6 +24,8 @@ use crate::{
 pub struct ResponseBody {
     body: Incoming,
     lease: Option<(Connection, Arc<Pool>)>,
+    /// Told when the body breaks off.
+    admitted: Option<Admitted>,
     idle_timeout: Duration,
     clock: Clock,
     /// Made when the body first has to wait, and then only reset.
@@ -38,6 +44,7 @@ impl ResponseBody {
         let mut body = Self {
             body,
             lease: Some((connection, Arc::clone(pool))),
+            admitted: None,
             idle_timeout,
             clock,
             idle: None,
@@ -47,6 +54,19 @@ impl ResponseBody {
             body.release();
         }
         body
+    }
+
+    /// Tells the endpoint's guard if the body breaks off.
+    pub(super) fn watched_by(mut self, admitted: Option<Admitted>) -> Self {
+        self.admitted = admitted.filter(|_| !self.body.is_end_stream());
+        self
+    }
+
+    fn break_off(&mut self) {
+        self.lease = None;
+        if let Some(admitted) = self.admitted.take() {
+            admitted.settle(TryEnd::BrokeOff);
+        }
     }
 
     fn release(&mut self) {
@@ -82,7 +102,7 @@ impl HttpBody for ResponseBody {
             Poll::Ready(frame) => frame,
             Poll::Pending if self.poll_idle(cx).is_pending() => return Poll::Pending,
             Poll::Pending => {
-                self.lease = None;
+                self.break_off();
                 let silent = format!("no byte for {:?}", self.idle_timeout);
                 let error = UpstreamError::because(ErrorKind::Truncated, silent);
                 return Poll::Ready(Some(Err(error.into())));
@@ -97,7 +117,7 @@ impl HttpBody for ResponseBody {
                 Some(Ok(clean(frame)))
             }
             Some(Err(error)) => {
-                self.lease = None;
+                self.break_off();
                 Some(Err(UpstreamError::because(ErrorKind::Truncated, error).into()))
             }
             None => {

@@ -6,7 +6,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -26,15 +26,15 @@ use crate::{
     explain::Explain,
     forwarding,
     refusal::Asked,
-    upstream::{Endpoint, HostPolicy, Settings},
+    upstream::{Admitted, Endpoint, EndpointGuard, HostPolicy, Settings, TryEnd},
 };
 
 /// Forwards requests to the endpoints of an [`Upstream`](crate::upstream::Upstream), in turn. Clones share the
 /// connections. One boxed future per request; a body that no layer changed is not boxed.
 ///
 /// **Reads** the facts peer, trust, client address, request id and deadline; **writes** the endpoint. **Answers** 508
-/// to a request that came back to this gateway, 400 to one that names two hosts, 405 to `CONNECT`; every other trouble
-/// is an [`UpstreamError`].
+/// to a request that came back to this gateway, 400 to one that names two hosts, 405 to `CONNECT`, 503 `circuit_open`
+/// when the guards of all endpoints say no; every other trouble is an [`UpstreamError`].
 #[derive(Clone)]
 pub struct Forward(Arc<Shared>);
 
@@ -49,18 +49,22 @@ struct Shared {
 struct Line {
     endpoint: Endpoint,
     pool: Arc<Pool>,
+    guard: Option<Arc<dyn EndpointGuard>>,
 }
 
 /// The future of [`Forward`].
 pub type ForwardFuture = Pin<Box<dyn Future<Output = Result<Response<Body>, UpstreamError>> + Send>>;
 
 impl Forward {
-    pub(crate) fn new(endpoints: Vec<Endpoint>, settings: Settings) -> Self {
-        let line = |endpoint| {
+    pub(crate) fn new(
+        endpoints: impl Iterator<Item = (Endpoint, Option<Arc<dyn EndpointGuard>>)>,
+        settings: Settings,
+    ) -> Self {
+        let line = |(endpoint, guard)| {
             let pool = Arc::new(Pool::new(settings.max_idle, settings.idle_timeout));
-            Line { endpoint, pool }
+            Line { endpoint, pool, guard }
         };
-        let lines = endpoints.into_iter().map(line).collect();
+        let lines = endpoints.map(line).collect();
         Self(Arc::new(Shared { lines, settings, next: AtomicUsize::new(0), clock: Clock::default() }))
     }
 }
@@ -88,8 +92,16 @@ where
 
 impl Explain for Forward {
     fn explain(&self, _: &Parts, say: &mut Vec<Explanation>) {
-        let urls: Vec<&str> = self.0.lines.iter().map(|line| &**line.endpoint.url()).collect();
-        say.push(Explanation::new("forward", Verdict::Pass, format!("to {} in turn", urls.join(", "))));
+        let lines = &self.0.lines;
+        let urls: Vec<&str> = lines.iter().map(|line| &**line.endpoint.url()).collect();
+        let guards: Vec<_> =
+            lines.iter().filter_map(|line| line.guard.as_ref()).map(|guard| guard.explain()).collect();
+        let skipped = guards.iter().filter(|guard| guard.verdict == Verdict::Skip).count();
+        say.extend(guards);
+        say.push(match skipped == lines.len() {
+            true => Explanation::new("forward", Verdict::Refuse, "every endpoint is passed over"),
+            false => Explanation::new("forward", Verdict::Pass, format!("to {} in turn", urls.join(", "))),
+        });
     }
 }
 
@@ -107,18 +119,14 @@ impl Shared {
             None => body,
         };
         let own = facts.as_ref().and_then(Facts::deadline);
-        let deadline = || {
-            let moved = progress.as_ref().map_or(start, |progress| progress.last());
-            let patience = moved + self.settings.response_timeout;
-            own.map_or(patience, |own| own.min(patience))
-        };
-        let mut until = deadline();
-        let mut exchange = pin!(self.exchange(Request::from_parts(head, body), facts.as_ref(), until));
+        let patience = Patience { start, progress, own, response_timeout: self.settings.response_timeout };
+        let mut until = patience.end();
+        let mut exchange = pin!(self.exchange(Request::from_parts(head, body), facts.as_ref(), &patience));
         loop {
             if let Some(outcome) = self.clock.timeout(until, exchange.as_mut()).await {
                 return outcome;
             }
-            match deadline() {
+            match patience.end() {
                 later if later > until => until = later,
                 _ => return Err(UpstreamError::new(ErrorKind::Timeout)),
             }
@@ -142,32 +150,49 @@ impl Shared {
         Ok(())
     }
 
-    /// Tries the endpoints in turn until one takes the request.
+    /// Tries the endpoints in turn until one takes the request. Those whose guard says no are passed over.
     async fn exchange(
         &self,
         mut request: Request<Body>,
         facts: Option<&Facts>,
-        deadline: Instant,
+        patience: &Patience,
     ) -> Result<Response<Body>, UpstreamError> {
+        let deadline = patience.end();
         let first = self.first(facts);
         let asked = request.uri().clone();
-        let mut failure = UpstreamError::new(ErrorKind::NoEndpoint);
+        let mut failure = None;
+        let mut retry_after: Option<Duration> = None;
         for turn in 0..self.lines.len() {
             let line = &self.lines[first.wrapping_add(turn) % self.lines.len()];
+            let mut attempt = match Attempt::of(line, patience, &self.clock) {
+                Ok(attempt) => attempt,
+                Err(after) => {
+                    retry_after = Some(retry_after.map_or(after, |nearest| nearest.min(after)));
+                    continue;
+                }
+            };
             if let Some(facts) = facts {
                 facts.set_endpoint(line.endpoint.url());
             }
             self.address(&mut request, &asked, &line.endpoint)?;
-            match self.try_line(line, request, deadline).await {
+            match self.try_line(line, request, deadline, &mut attempt).await {
                 Ok(response) => return Ok(response),
                 Err(Unanswered::Unsent(unsent, error)) => {
+                    attempt.failed(&error);
                     request = *unsent;
-                    failure = error;
+                    failure = Some(error);
                 }
-                Err(Unanswered::Failed(error)) => return Err(error),
+                Err(Unanswered::Failed(error)) => {
+                    attempt.failed(&error);
+                    return Err(error);
+                }
             }
         }
-        Err(failure)
+        match (failure, retry_after) {
+            (Some(error), _) => Err(error),
+            (None, Some(after)) => Ok(all_open(after).into_response(&Asked::of_request(&request))),
+            (None, None) => Err(UpstreamError::new(ErrorKind::NoEndpoint)),
+        }
     }
 
     /// The line to begin with: the next in turn; for another try of a request not the one of the try before, if there
@@ -175,7 +200,8 @@ impl Shared {
     fn first(&self, facts: Option<&Facts>) -> usize {
         let next = self.next.fetch_add(1, Ordering::Relaxed);
         let before = facts.filter(|facts| facts.attempt() > 1).and_then(Facts::endpoint);
-        let is_the_same = before.is_some_and(|url| url == *self.lines[next % self.lines.len()].endpoint.url());
+        let line = next.checked_rem(self.lines.len()).and_then(|index| self.lines.get(index));
+        let is_the_same = line.is_some_and(|line| before.as_ref() == Some(line.endpoint.url()));
         next.wrapping_add(usize::from(is_the_same))
     }
 
@@ -202,15 +228,16 @@ impl Shared {
         line: &Line,
         mut request: Request<Body>,
         deadline: Instant,
+        attempt: &mut Attempt<'_>,
     ) -> Result<Response<Body>, Unanswered> {
         while let Some(connection) = line.pool.take() {
-            match self.send(line, connection, request).await {
+            match self.send(line, connection, request, attempt).await {
                 Err(Unanswered::Unsent(unsent, _)) => request = *unsent,
                 answered => return answered,
             }
         }
         match self.connect(line, deadline).await {
-            Ok(connection) => self.send(line, connection, request).await,
+            Ok(connection) => self.send(line, connection, request, attempt).await,
             // Nobody waits for another endpoint any more.
             Err(error) if error.kind() == ErrorKind::Timeout => Err(Unanswered::Failed(error)),
             Err(error) => Err(Unanswered::Unsent(Box::new(request), error)),
@@ -236,6 +263,7 @@ impl Shared {
         line: &Line,
         mut connection: Connection,
         request: Request<Body>,
+        attempt: &mut Attempt<'_>,
     ) -> Result<Response<Body>, Unanswered> {
         let response = connection.send(request).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -249,8 +277,68 @@ impl Shared {
         head.extensions = http::Extensions::new();
         let idle_timeout = self.settings.body_idle_timeout;
         let body = ResponseBody::new(body, connection, &line.pool, idle_timeout, self.clock.clone());
+        let body = body.watched_by(attempt.answered(&head));
         Ok(Response::from_parts(head, Body::new(body)))
     }
+}
+
+/// How long an answer is waited for.
+struct Patience {
+    start: Instant,
+    progress: Option<Arc<Progress>>,
+    /// The request's own deadline.
+    own: Option<Instant>,
+    response_timeout: Duration,
+}
+
+impl Patience {
+    /// It moves on with the upload.
+    fn end(&self) -> Instant {
+        let moved = self.progress.as_ref().map_or(self.start, |progress| progress.last());
+        let patience = moved + self.response_timeout;
+        self.own.map_or(patience, |own| own.min(patience))
+    }
+}
+
+/// A try at an endpoint. Its guard, if there is one, is told how it ended, also when it is dropped.
+struct Attempt<'a> {
+    admitted: Option<Admitted>,
+    patience: &'a Patience,
+    clock: &'a Clock,
+}
+
+impl<'a> Attempt<'a> {
+    fn of(line: &Line, patience: &'a Patience, clock: &'a Clock) -> Result<Self, Duration> {
+        let admitted = line.guard.as_ref().map(Admitted::ask).transpose()?;
+        Ok(Self { admitted, patience, clock })
+    }
+
+    fn failed(&mut self, error: &UpstreamError) {
+        if let Some(admitted) = self.admitted.take() {
+            admitted.settle(TryEnd::Failed(error));
+        }
+    }
+
+    /// What is returned watches over the answer's body.
+    fn answered(&mut self, head: &http::response::Parts) -> Option<Admitted> {
+        self.admitted.take()?.answered(head)
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        let Some(admitted) = self.admitted.take() else { return };
+        match self.clock.now() >= self.patience.end() {
+            true => admitted.settle(TryEnd::Failed(&UpstreamError::new(ErrorKind::Timeout))),
+            false => admitted.settle(TryEnd::Abandoned),
+        }
+    }
+}
+
+/// No endpoint may be asked at the moment.
+fn all_open(after: Duration) -> Refusal {
+    let detail = "the upstream fails too often and is left alone for a while";
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "circuit_open", detail).retry_after(after)
 }
 
 /// `CONNECT` asks for a tunnel, and there is none here (RFC 9110 section 9.3.6).

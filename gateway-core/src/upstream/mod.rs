@@ -12,18 +12,32 @@
 //! ```
 
 mod endpoint;
+mod guard;
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{client::Forward, forwarding::Pseudonym};
 
 pub use endpoint::Endpoint;
+pub(crate) use guard::Admitted;
+pub use guard::{EndpointGuard, Ticket, TryEnd};
 
 /// A set of equal endpoints and how to talk to them.
 #[derive(Clone, Debug)]
 pub struct Upstream {
     endpoints: Vec<String>,
     settings: Settings,
+    guards: Option<Guards>,
+}
+
+/// Makes the guard of an endpoint.
+#[derive(Clone)]
+struct Guards(Arc<dyn Fn(&Endpoint) -> Arc<dyn EndpointGuard> + Send + Sync>);
+
+impl fmt::Debug for Guards {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guards").finish_non_exhaustive()
+    }
 }
 
 /// How to talk to an upstream.
@@ -63,6 +77,7 @@ impl Upstream {
                 host: HostPolicy::Preserve,
                 pseudonym: Pseudonym::default(),
             },
+            guards: None,
         }
     }
 
@@ -120,6 +135,17 @@ impl Upstream {
         self
     }
 
+    /// Puts a guard in front of every endpoint, made by this function; one that is not admitted is passed over. When
+    /// all are, the answer is 503 `circuit_open` with `Retry-After`.
+    #[must_use]
+    pub fn guard(
+        mut self,
+        guards: impl Fn(&Endpoint) -> Arc<dyn EndpointGuard> + Send + Sync + 'static,
+    ) -> Self {
+        self.guards = Some(Guards(Arc::new(guards)));
+        self
+    }
+
     /// The endpoints as they were given.
     #[must_use]
     pub fn endpoints(&self) -> &[String] {
@@ -138,7 +164,11 @@ impl Upstream {
         self.settings.check()?;
         let endpoints =
             self.endpoints.iter().map(|url| Endpoint::parse(url)).collect::<Result<Vec<_>, _>>()?;
-        Ok(Forward::new(endpoints, self.settings))
+        let guarded = |endpoint| {
+            let guard = self.guards.as_ref().map(|Guards(guards)| guards(&endpoint));
+            (endpoint, guard)
+        };
+        Ok(Forward::new(endpoints.into_iter().map(guarded), self.settings))
     }
 }
 

@@ -7,6 +7,7 @@ use gateway_core::{
     forwarding::OwnedHeaders,
     meter::Meter,
     rescue::Rescue,
+    seam::{Seam, SeamLayer},
 };
 use tower_layer::Layer;
 
@@ -31,7 +32,7 @@ pub struct Declared {
 /// The service of a declared gateway: the same layers as the builder's, in the same order, with one type whatever the
 /// document says.
 pub type DeclaredGateway =
-    Gateway<Rescue<Admitted<Canonical, AccessLog<Metrics<Ruled<Limits<Rescue<Routing<NotFound>>>>>>>>>;
+    Gateway<Rescue<Admitted<Canonical, Seam<AccessLog<Metrics<Ruled<Limits<Rescue<Routing<NotFound>>>>>>>>>>;
 
 type Ruled<S> = Admitted<[Arc<dyn Admit>], S>;
 
@@ -47,7 +48,7 @@ impl Declared {
         let routing = RoutingLayer::of(table).meter(meter).layer(NotFound);
         let inside = wide.limits.layer(RescueLayer::default().layer(routing));
         let ruled = AdmitLayer::from(wide.rules).layer(inside);
-        let watched = wide.access_log.layer(wide.metrics.layer(ruled));
+        let watched = SeamLayer.layer(wide.access_log.layer(wide.metrics.layer(ruled)));
         let gateway = RescueLayer::default().layer(CanonicalLayer::deferred().owned(owned).layer(watched));
         Self { listen, gateway: Gateway::new(gateway), routes, meter: meter.clone(), sink: wide.sink }
     }

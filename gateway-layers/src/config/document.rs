@@ -53,7 +53,7 @@ fn route(section: &mut Section<'_>, table: &mut Table<Stack>, lines: &mut Vec<St
         section.stand_at(rule.route().name());
     }
     let concerns = stack::route(section);
-    let upstream = upstream::read(section);
+    let upstream = upstream::read(section, concerns.breakers.as_ref());
     let rule = rule?;
     // A rule is checked against the others even if its upstream is wrong: all mistakes are told at once.
     let stack = match upstream {

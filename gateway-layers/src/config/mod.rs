@@ -62,6 +62,7 @@ use gateway_core::{Clock, budget::Buffers, identity::Shelf, meter::Meter};
 
 pub use declared::{Declared, DeclaredGateway};
 pub use document::load;
+pub(crate) use item::Item;
 pub use problem::{Problem, Problems};
 pub(crate) use section::Section;
 #[cfg(test)]

@@ -67,7 +67,6 @@ impl<'a> Section<'a> {
 
     /// A list whose items are read one by one; empty if the key is left out. One scalar without a list around
     /// it counts as a list of one.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no concern has a list of mixed items yet"))]
     pub(crate) fn list<T>(&mut self, name: &'static str, read: impl FnMut(&Item<'a>) -> Option<T>) -> Vec<T> {
         let item = self.item(name);
         let items = item.map(|item| item.items()).unwrap_or_default();

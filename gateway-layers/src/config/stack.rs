@@ -5,16 +5,20 @@
 
 use std::sync::Arc;
 
-use gateway_core::{Admit, Gate, GateLayer, Gates, client::Forward};
+use gateway_core::{Admit, Gate, GateLayer, Gates, client::Forward, seam::SeamLayer};
 use tower_layer::Layer;
 
 use super::Section;
 use crate::{
     access_log::{self, AccessLogLayer, Sink},
+    bulkhead::{self, BulkheadLayer},
+    circuit_breaker::{self, EndpointBreakers},
     client_addr,
     fallback::{self, FallbackLayer},
     headers::{self, HeadersLayer},
+    json_body::{self, JsonBodyLayer},
     limits::{self, LimitsLayer},
+    mask::{self, MaskLayer},
     metrics::{self, MetricsLayer},
     rate_limit, request_id, retry,
     routing::Stack,
@@ -57,21 +61,29 @@ pub(super) fn wide(section: &mut Section<'_>) -> Wide {
 pub(super) struct Route {
     timeout: TimeoutLayer,
     gates: Gates,
+    bulkhead: BulkheadLayer,
     headers: HeadersLayer,
+    json_body: JsonBodyLayer,
+    mask: MaskLayer,
     fallback: FallbackLayer<Forward>,
     retry: retry::config::Declared,
+    pub(super) breakers: Option<EndpointBreakers>,
     try_timeout: TryTimeoutLayer,
 }
 
 /// The concerns of one route.
 pub(super) fn route(section: &mut Section<'_>) -> Route {
     let gates = [gate(section, "rate_limit", rate_limit::config::read, |layer| layer.into_rule())];
+    let bulkhead = section.section("bulkhead", bulkhead::config::read).unwrap_or_else(BulkheadLayer::off);
     let headers = section.section("headers", headers::config::read).unwrap_or_default();
+    let json_body = section.section("json_body", json_body::config::read).unwrap_or_else(JsonBodyLayer::off);
+    let mask = section.section("mask", mask::config::read).unwrap_or_else(MaskLayer::off);
     let fallback = section.section("fallback", fallback::config::read).unwrap_or_else(FallbackLayer::off);
     let retry = section.section("retry", retry::config::read).unwrap_or_default();
+    let breakers = section.section("circuit_breaker", circuit_breaker::config::read);
     let (timeout, try_timeout) = timeout::config::read(section);
     let gates = gates.into_iter().flatten().collect();
-    Route { timeout, gates, headers, fallback, retry, try_timeout }
+    Route { timeout, gates, bulkhead, headers, json_body, mask, fallback, retry, breakers, try_timeout }
 }
 
 impl Route {
@@ -79,8 +91,9 @@ impl Route {
     pub(super) fn stack(self, forward: Forward) -> Stack {
         let retry = self.retry.over(&forward);
         let tries = self.fallback.layer(retry.layer(self.try_timeout.layer(forward)));
-        let gated = GateLayer::from(self.gates).layer(self.headers.layer(tries));
-        Stack::explained(self.timeout.layer(gated))
+        let shaped = self.headers.layer(self.json_body.layer(self.mask.layer(tries)));
+        let gated = GateLayer::from(self.gates).layer(self.bulkhead.layer(shaped));
+        Stack::explained(SeamLayer.layer(self.timeout.layer(gated)))
     }
 }
 

@@ -8,6 +8,7 @@ use gateway_core::{
 };
 
 use super::{Section, Words};
+use crate::circuit_breaker::EndpointBreakers;
 
 /// ```yaml
 /// upstream: http://10.0.0.1:8080                       # one endpoint
@@ -21,10 +22,17 @@ use super::{Section, Words};
 ///   max_idle: 64
 ///   host: preserve                                     # preserve | upstream
 /// ```
-pub(super) fn read(route: &mut Section<'_>) -> Option<(Forward, String)> {
+pub(super) fn read(
+    route: &mut Section<'_>,
+    breakers: Option<&EndpointBreakers>,
+) -> Option<(Forward, String)> {
     route.demand("upstream");
     let upstream = route.either::<Vec<String>, _>("upstream", |urls| Some(Upstream::new(urls)), long)?;
     let urls = upstream.endpoints().join(", ");
+    let upstream = match breakers {
+        Some(breakers) => breakers.guard(upstream),
+        None => upstream,
+    };
     let forward = route.checked("upstream", upstream.build())?;
     Some((forward, urls))
 }

@@ -1,0 +1,4 @@
+mod endpoints;
+mod model;
+mod service;
+mod storm;
