@@ -1,4 +1,4 @@
-//! Headers edited both ways, and a deadline: two layers around one handler.
+//! A deadline, and headers edited both ways: two layers around one handler.
 //!
 //! Prints:
 //! ```text
@@ -24,8 +24,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let request = Rules::new().set(name("x-tenant"), HeaderValue::from_static("blue"));
     let response = Rules::new().set(name("x-served-by"), HeaderValue::from_static("gateway"));
     let service = ServiceBuilder::new()
-        .layer(HeadersLayer::new(request, response)?)
         .layer(TimeoutLayer::new(Duration::from_millis(50)))
+        .layer(HeadersLayer::new(request, response)?)
         .service(service_fn(tenant));
 
     let quick = whole(service.clone().oneshot(Request::get("/").body(Body::empty())?).await?).await?;

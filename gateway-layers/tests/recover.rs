@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use gateway_core::{
-    Body, Failure,
+    Body, Clock, Facts, Failure,
     client::Forward,
     error::ErrorKind,
     forwarding::Pseudonym,
     meter::Meter,
+    random::Random,
     testing::{ScriptedUpstream, Step, channel},
     upstream::Upstream,
 };
@@ -66,6 +67,40 @@ async fn what_may_be_repeated_is_answered_after_all_that_can_go_wrong_on_the_way
         assert_eq!(text(answer).await, "ok");
     }
     assert_eq!(upstream.heads().len(), 6);
+}
+
+#[tokio::test]
+async fn a_short_answer_that_nobody_wants_is_read_so_that_its_connection_serves_the_next_try() {
+    let upstream = upstream([vec![BUSY], vec![OK]]).await;
+    // This chance makes it wait for nine tenths of the time.
+    let (random, wait) = (Random::seeded(0), Duration::from_millis(500));
+    let layer = RetryLayer::default().random(random).backoff(wait, wait);
+    let answer = layer.layer(forward(&upstream.url())).oneshot(request("GET", "")).await.unwrap();
+    assert_eq!(text(answer).await, "ok");
+    assert_eq!((upstream.heads().len(), upstream.connections()), (2, 1));
+}
+
+#[tokio::test]
+async fn another_try_goes_to_another_endpoint_whoever_else_asks_meanwhile() {
+    let (down, up) = (upstream([vec![Step::Reset]]).await, upstream([vec![OK]]).await);
+    let both = Upstream::new([down.url(), up.url()]).pseudonym(Pseudonym::new("test").unwrap());
+    let both = both.build().unwrap();
+    // Somebody else takes a turn between any two tries, so that taking turns alone would meet the same endpoint again.
+    let crowded = both.clone();
+    let taking_turns = tower::service_fn(move |request: Request<Body>| {
+        let (crowded, forward) = (crowded.clone(), crowded.clone());
+        async move {
+            let outcome = forward.oneshot(request).await;
+            drop(crowded.oneshot(self::request("GET", "")).await);
+            outcome
+        }
+    });
+    let service = RetryLayer::default().tries(2).layer(taking_turns);
+    for _ in 0..4 {
+        let mut get = request("GET", "");
+        Facts::of(get.extensions_mut(), &Clock::default());
+        assert_eq!(text(service.clone().oneshot(get).await.unwrap()).await, "ok");
+    }
 }
 
 #[tokio::test]

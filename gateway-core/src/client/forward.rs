@@ -160,7 +160,7 @@ impl Shared {
         patience: &Patience,
     ) -> Result<Response<Body>, UpstreamError> {
         let deadline = patience.end();
-        let first = self.next.fetch_add(1, Ordering::Relaxed);
+        let first = self.first(facts);
         let asked = request.uri().clone();
         let mut failure = None;
         let mut retry_after: Option<Duration> = None;
@@ -195,6 +195,16 @@ impl Shared {
             (None, Some(after)) => Ok(all_open(after).into_response(&Asked::of_request(&request))),
             (None, None) => Err(UpstreamError::new(ErrorKind::NoEndpoint)),
         }
+    }
+
+    /// The line to begin with: the next in turn; for another try of a request not the one of the try before, if there
+    /// are others.
+    fn first(&self, facts: Option<&Facts>) -> usize {
+        let next = self.next.fetch_add(1, Ordering::Relaxed);
+        let before = facts.filter(|facts| facts.attempt() > 1).and_then(Facts::endpoint);
+        let line = next.checked_rem(self.lines.len()).and_then(|index| self.lines.get(index));
+        let is_the_same = line.is_some_and(|line| before.as_ref() == Some(line.endpoint.url()));
+        next.wrapping_add(usize::from(is_the_same))
     }
 
     fn address(

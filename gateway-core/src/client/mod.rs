@@ -1,7 +1,7 @@
 //! [`Forward`]: the leaf that forwards a request to an upstream and streams the answer back.
 //!
 //! It speaks HTTP/1.1 over connections that it keeps, tries another endpoint when one cannot be reached, and sends
-//! a request again only if it provably was never sent. Both bodies stream; dropping the future or the answer's body
+//! a request again only if it provably was never sent. What `retry` sends again begins at another endpoint. Both bodies stream; dropping the future or the answer's body
 //! cancels the exchange and closes its connection.
 //!
 //! ```no_run

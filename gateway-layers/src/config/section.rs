@@ -82,7 +82,7 @@ impl<'a> Section<'a> {
         self.item(name)?.section(read)
     }
 
-    /// Either a value, as the short form, or a map: `timeout: 5s` or `timeout: {total: 5s}`.
+    /// Either a value, as the short form, or a map: `timeout: 5s` or `timeout: {request: 5s}`.
     pub(crate) fn either<V: Value, T>(
         &mut self,
         name: &'static str,

@@ -151,6 +151,18 @@ mod tests {
     }
 
     #[test]
+    fn those_who_ask_at_the_same_time_share_what_there_is() {
+        let start = Clock::default().now();
+        let budget = Budget::new(Terms::default(), start);
+        let taken: usize = std::thread::scope(|scope| {
+            let ask = || (0..1000).filter(|_| budget.take(start)).count();
+            let asking: Vec<_> = (0..8).map(|_| scope.spawn(ask)).collect();
+            asking.into_iter().map(|one| one.join().unwrap()).sum()
+        });
+        assert_eq!((taken, budget.left()), (100, 0));
+    }
+
+    #[test]
     fn short_pauses_pay_in_as_much_as_one_long_one() {
         let start = Clock::default().now();
         let budget = Budget::new(Terms { ratio: 0.0, per_second: 10 }, start);

@@ -30,7 +30,7 @@
 //! | how a try ended | another one |
 //! | --- | --- |
 //! | provably nothing was sent: no connection, or one that closed before | with any method |
-//! | reset, not HTTP, no answer in the time of one try; 502, 503, 504 | GET, HEAD, OPTIONS, TRACE, PUT, DELETE (RFC 9110 section 9.2.2) |
+//! | reset, not HTTP, no answer in the time of one try or of the upstream; 502, 503, 504 | GET, HEAD, OPTIONS, TRACE, PUT, DELETE (RFC 9110 section 9.2.2) |
 //! | a refusal of a layer inside, such as `circuit_open`; no endpoint; the client's body broke off | never |
 //!
 //! | bound | default |
@@ -42,8 +42,12 @@
 //! | body that is kept for another try | 64 KiB; a longer one streams and is sent once |
 //! | all of it | the fact deadline: no wait passes it |
 //!
+//! Layers written by hand for one upstream share its budget with [`RetryLayer::budget`]; in a document all routes to the
+//! same endpoints do.
+//!
 //! **Never** after the head of an answer was passed on: a transfer that breaks off stays broken. The head is looked at
-//! before; the body of an answer that is tried again is dropped unread.
+//! before; the body of an answer that is tried again goes to nobody. If it is short (16 KiB) it is read during the wait,
+//! so that its connection serves the next try.
 //! **Answers** nothing itself; the last outcome is the request's. **Fails** as the service inside.
 //! **Order**: phase [`Retry`](gateway_core::phase::Retry), inside authentication, limits and cache, so that none of
 //! them counts or works twice. **Reads** the fact deadline; **writes** the fact attempt.

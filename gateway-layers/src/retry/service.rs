@@ -34,10 +34,11 @@ where
     S::Error: Failure,
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
+    AB: HttpBody,
 {
     type Response = Response<AB>;
     type Error = S::Error;
-    type Future = RetryFuture<S>;
+    type Future = RetryFuture<S, AB>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)

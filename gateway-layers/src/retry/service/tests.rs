@@ -8,10 +8,11 @@ use std::{
 };
 
 use gateway_core::{
-    Clock, Facts, Refusal, UpstreamError, body::CollectError, error::ErrorKind, meter::Meter, random::Random,
-    refusal::Asked, testing::contract,
+    Clock, Facts, Refusal, UpstreamError, body::CollectError, budget::Buffers, error::ErrorKind,
+    meter::Meter, random::Random, refusal::Asked, testing::contract,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
+use proptest::prelude::*;
 use tower::{Layer, ServiceExt, service_fn};
 
 use super::*;
@@ -281,6 +282,112 @@ async fn another_try_gets_the_same_head_and_body_and_a_long_body_only_one() {
         for (headers, found) in seen {
             assert_eq!((headers["host"].to_str().unwrap(), &*found.unwrap()), ("a.test", &*body));
         }
+    }
+}
+
+/// How one try goes in the model.
+#[derive(Clone, Copy, Debug)]
+struct Course {
+    reads: bool,
+    ends: Ends,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Ends {
+    Well,
+    Busy,
+    Reset,
+    Unsent,
+}
+
+impl Ends {
+    fn outcome(self) -> Outcome {
+        match self {
+            Self::Well => answer(200),
+            Self::Busy => answer(503),
+            Self::Reset => failed(ErrorKind::Reset),
+            Self::Unsent => failed(ErrorKind::Connect),
+        }
+    }
+}
+
+/// How many tries there are, by the table of the module's documentation.
+fn modelled(courses: &[Course], is_repeatable: bool, fits: bool, is_empty: bool) -> usize {
+    let mut is_whole = true;
+    for (before, course) in courses.iter().enumerate() {
+        is_whole &= is_empty || !course.reads || (is_repeatable && fits);
+        let is_safe = match course.ends {
+            Ends::Well => return before + 1,
+            Ends::Busy | Ends::Reset => is_repeatable,
+            Ends::Unsent => true,
+        };
+        if before == 2 || !is_safe || !is_whole {
+            return before + 1;
+        }
+    }
+    courses.len() + 1
+}
+
+proptest! {
+    /// Whatever happens, there are as many tries as the documentation says, each that reads is given the whole body,
+    /// the last outcome is the request's, and no memory stays behind.
+    #[test]
+    fn tries_are_those_of_the_table_and_every_one_has_the_whole_body(
+        courses in proptest::collection::vec(
+            (any::<bool>(), prop_oneof![Just(Ends::Well), Just(Ends::Busy), Just(Ends::Reset), Just(Ends::Unsent)]),
+            1..5,
+        ),
+        is_repeatable: bool,
+        pieces in proptest::collection::vec(1..40_usize, 0..4),
+    ) {
+        let courses: Vec<_> = courses.into_iter().map(|(reads, ends)| Course { reads, ends }).collect();
+        let body: Vec<u8> = (0..pieces.iter().sum::<usize>()).map(|number| number as u8).collect();
+        let buffers = Buffers::default();
+        let layer = RetryLayer::default().body(60).buffers(&buffers);
+        let calls = Arc::new(Mutex::new(0));
+        let (count, sent, script) = (Arc::clone(&calls), body.clone(), courses.clone());
+        let service = layer.layer(service_fn(move |request: Request<Body>| {
+            let mut count = count.lock().unwrap();
+            let number = *count;
+            *count += 1;
+            let course = script.get(number).copied().unwrap_or(Course { reads: true, ends: Ends::Well });
+            let sent = sent.clone();
+            async move {
+                if course.reads {
+                    let found = Body::collect_limited(request.into_body(), 1 << 10).await?;
+                    assert_eq!(found, sent);
+                }
+                course.ends.outcome()
+            }
+        }));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        let outcome = runtime.block_on(async {
+            let mut rest = body.clone();
+            let frames = pieces.iter().map(|&piece| Bytes::from(rest.drain(..piece).collect::<Vec<_>>()));
+            let frames: VecDeque<_> = frames.collect();
+            let method = if is_repeatable { "PUT" } else { "POST" };
+            service.oneshot(request(method).map(|_| Body::new(Pieces(frames)))).await
+        });
+        let expected = modelled(&courses, is_repeatable, body.len() <= 60, body.is_empty());
+        prop_assert_eq!(*calls.lock().unwrap(), expected);
+        let last = courses.get(expected - 1).map_or(Ends::Well, |course| course.ends);
+        prop_assert_eq!(outcome.is_ok_and(|answer| answer.status() == 200), last == Ends::Well);
+        prop_assert_eq!(buffers.used(), 0);
+    }
+}
+
+/// A body of these pieces, of which nobody knows how many will come.
+struct Pieces(VecDeque<Bytes>);
+
+impl HttpBody for Pieces {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.0.pop_front().map(|piece| Ok(http_body::Frame::data(piece))))
     }
 }
 
