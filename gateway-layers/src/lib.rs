@@ -27,6 +27,15 @@ pub mod limits;
 #[cfg(feature = "routing")]
 pub mod routing;
 
+#[cfg(any(feature = "jwt", feature = "jwt_rust_crypto"))]
+pub mod jwt;
+
+#[cfg(feature = "api_key")]
+pub mod api_key;
+
+#[cfg(feature = "authorize")]
+pub mod authorize;
+
 #[cfg(feature = "rate_limit")]
 pub mod rate_limit;
 

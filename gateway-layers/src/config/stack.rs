@@ -11,8 +11,9 @@ use tower_layer::Layer;
 use super::Section;
 use crate::{
     access_log::{self, AccessLogLayer, Sink},
-    client_addr,
+    api_key, authorize, client_addr,
     headers::{self, HeadersLayer},
+    jwt,
     limits::{self, LimitsLayer},
     metrics::{self, MetricsLayer},
     rate_limit, request_id,
@@ -61,7 +62,13 @@ pub(super) struct Route {
 
 /// The concerns of one route.
 pub(super) fn route(section: &mut Section<'_>) -> Route {
-    let gates = [gate(section, "rate_limit", rate_limit::config::read, |layer| layer.into_rule())];
+    let gates = [
+        gate(section, "jwt", jwt::config::read, |layer| layer.into_gate()),
+        gate(section, "api_key", api_key::config::read, |layer| layer.into_rule()),
+        gate(section, "authorize", authorize::config::read, |layer| layer.into_rule()),
+        gate(section, "rate_limit", rate_limit::config::read, |layer| layer.into_rule()),
+    ];
+    check_callers(section);
     let headers = section.section("headers", headers::config::read).unwrap_or_default();
     let timeout = timeout::config::read(section);
     Route { gates: gates.into_iter().flatten().collect(), headers, timeout }
@@ -72,6 +79,23 @@ impl Route {
     pub(super) fn stack(self, forward: Forward) -> Stack {
         let stack = self.headers.layer(self.timeout.layer(forward));
         Stack::explained(GateLayer::from(self.gates).layer(stack))
+    }
+}
+
+/// Who the caller is, is said once; and `authorize` needs somebody who says it.
+fn check_callers(section: &mut Section<'_>) {
+    match (section.has("jwt"), section.has("api_key")) {
+        (true, true) => section.fail(
+            "api_key",
+            "a route takes tokens or API keys; to take either is not supported yet, use one route for each",
+        ),
+        (false, false) if section.has("authorize") => {
+            section.fail(
+                "authorize",
+                "nobody says who the caller is; it needs `jwt` or `api_key` on the same route",
+            );
+        }
+        _ => {}
     }
 }
 
