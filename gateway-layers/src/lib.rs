@@ -30,6 +30,15 @@ pub mod routing;
 #[cfg(feature = "timeout")]
 pub mod timeout;
 
+#[cfg(feature = "jwt")]
+pub mod jwt;
+
+#[cfg(feature = "api_key")]
+pub mod api_key;
+
+#[cfg(feature = "authorize")]
+pub mod authorize;
+
 #[cfg(feature = "rate_limit")]
 pub mod rate_limit;
 

@@ -11,6 +11,7 @@ use tower_layer::Layer;
 use super::Section;
 use crate::{
     access_log::{self, AccessLogLayer, Sink},
+    api_key, authorize,
     bulkhead::{self, BulkheadLayer},
     cache::{self, CacheLayer},
     circuit_breaker::{self, EndpointBreakers},
@@ -18,6 +19,7 @@ use crate::{
     fallback::{self, FallbackLayer},
     headers::{self, HeadersLayer},
     json_body::{self, JsonBodyLayer},
+    jwt,
     limits::{self, LimitsLayer},
     mask::{self, MaskLayer},
     metrics::{self, MetricsLayer},
@@ -75,7 +77,13 @@ pub(super) struct Route {
 
 /// The concerns of one route.
 pub(super) fn route(section: &mut Section<'_>) -> Route {
-    let gates = [gate(section, "rate_limit", rate_limit::config::read, |layer| layer.into_rule())];
+    let gates = [
+        gate(section, "jwt", jwt::config::read, |layer| layer.into_gate()),
+        gate(section, "api_key", api_key::config::read, |layer| layer.into_rule()),
+        gate(section, "authorize", authorize::config::read, |layer| layer.into_rule()),
+        gate(section, "rate_limit", rate_limit::config::read, |layer| layer.into_rule()),
+    ];
+    check_callers(section);
     let bulkhead = section.section("bulkhead", bulkhead::config::read).unwrap_or_else(BulkheadLayer::off);
     let headers = section.section("headers", headers::config::read).unwrap_or_default();
     let json_body = section.section("json_body", json_body::config::read).unwrap_or_else(JsonBodyLayer::off);
@@ -110,6 +118,23 @@ impl Route {
         let shaped = self.headers.layer(self.json_body.layer(self.mask.layer(answers)));
         let gated = GateLayer::from(self.gates).layer(self.bulkhead.layer(shaped));
         Stack::explained(SeamLayer.layer(self.timeout.layer(gated)))
+    }
+}
+
+/// Who the caller is, is said once; and `authorize` needs somebody who says it.
+fn check_callers(section: &mut Section<'_>) {
+    match (section.has("jwt"), section.has("api_key")) {
+        (true, true) => section.fail(
+            "api_key",
+            "a route takes tokens or API keys; to take either is not supported yet, use one route for each",
+        ),
+        (false, false) if section.has("authorize") => {
+            section.fail(
+                "authorize",
+                "nobody says who the caller is; it needs `jwt` or `api_key` on the same route",
+            );
+        }
+        _ => {}
     }
 }
 
