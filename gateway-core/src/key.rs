@@ -1,16 +1,10 @@
 //! [`Key`]: which requests are counted together.
 
-use std::{
-    borrow::Cow,
-    fmt,
-    hash::{BuildHasher, Hash, Hasher, RandomState},
-    net::IpAddr,
-    sync::{Arc, OnceLock},
-};
+use std::{borrow::Cow, fmt, net::IpAddr, sync::Arc};
 
 use http::{HeaderName, request::Parts};
 
-use crate::Facts;
+use crate::{Facts, key_hash::Polynomial};
 
 /// Makes a [`BucketKey`] of what is known about a request; for limits, quotas and sticky choices.
 ///
@@ -87,14 +81,18 @@ impl Key {
     /// The key of this request; `None` where any part is missing.
     #[must_use]
     pub fn of(&self, head: &Parts) -> Option<BucketKey> {
-        let (mut high, mut low) = seeds();
-        for part in &self.0 {
-            part.hash_into(head, &mut |bytes| {
-                bytes.hash(&mut high);
-                bytes.hash(&mut low);
-            })?;
-        }
-        Some(BucketKey(u128::from(high.finish()) << 64 | u128::from(low.finish())))
+        let mut polynomial = Polynomial::new();
+        self.write(head, |part| polynomial.part(part))?;
+        Some(BucketKey(polynomial.finish()))
+    }
+
+    /// Gives the parts of this request's key to `write`, one by one, as they are; `None` where any is missing.
+    ///
+    /// A [`BucketKey`] means something in one process only. This is for stores that several share: hash what comes
+    /// with something that all of them know, and end each part so that two do not run together.
+    #[must_use]
+    pub fn write(&self, head: &Parts, mut write: impl FnMut(&[u8])) -> Option<()> {
+        self.0.iter().try_for_each(|part| part.hash_into(head, &mut write))
     }
 }
 
@@ -140,9 +138,10 @@ impl fmt::Display for Key {
     }
 }
 
-/// The name of a bucket: a 128-bit keyed hash (two SipHash-1-3 with secret seeds), never the value itself. So
-/// a table of buckets has entries of one size, holds no secret, and nobody outside can aim at a bucket; two keys
-/// among a million share one with a probability of about 10^-27.
+/// The name of a bucket: 128 bits, hashed with a secret of this process, never the value itself. So a table of
+/// buckets has entries of one size, holds no secret, and nobody outside can aim at a bucket: two keys of up to `n`
+/// bytes share one with a probability below `(n / 15 + 2) / 2^127`, whoever chose them. Among a million short keys
+/// that is about 10^-26.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BucketKey(u128);
 
@@ -152,6 +151,14 @@ impl BucketKey {
     pub const fn bits(self) -> u128 {
         self.0
     }
+
+    /// The name of another bucket of the same key, for what counts the same caller in several ways. Number 0 is the
+    /// bucket itself.
+    #[must_use]
+    pub const fn nth(self, number: u32) -> Self {
+        // Odd, so that different numbers give different names.
+        Self(self.0 ^ (number as u128).wrapping_mul(0xa076_1d64_78bd_642f_e703_7ed1_a0b4_28db))
+    }
 }
 
 const fn prefix(address: u128, bits: u8) -> u128 {
@@ -159,13 +166,6 @@ const fn prefix(address: u128, bits: u8) -> u128 {
         128 => 0,
         host => address >> host << host,
     }
-}
-
-/// Seeded once per process, so that buckets keep their names when a graph is rebuilt.
-fn seeds() -> (impl Hasher, impl Hasher) {
-    static SEEDS: OnceLock<(RandomState, RandomState)> = OnceLock::new();
-    let (high, low) = SEEDS.get_or_init(Default::default);
-    (high.build_hasher(), low.build_hasher())
 }
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ pub mod forwarding;
 pub mod guard;
 pub mod identity;
 pub mod key;
+mod key_hash;
 pub mod matcher;
 pub mod meter;
 pub mod mode;
