@@ -27,6 +27,8 @@ enum Part {
     ClientAddr { v6_prefix: u8 },
     Header(HeaderName),
     Route,
+    Principal,
+    Tenant,
     Custom(Arc<Extract>),
 }
 
@@ -62,6 +64,18 @@ impl Key {
     #[must_use]
     pub fn route() -> Self {
         Self(vec![Part::Route])
+    }
+
+    /// Who is calling, as an authentication layer proved it. Nobody can invent one.
+    #[must_use]
+    pub fn principal() -> Self {
+        Self(vec![Part::Principal])
+    }
+
+    /// The customer that the principal belongs to, within its realm.
+    #[must_use]
+    pub fn tenant() -> Self {
+        Self(vec![Part::Tenant])
     }
 
     /// Whatever this function reads from the head; `None` where the request has no such thing.
@@ -108,6 +122,16 @@ impl Part {
             }
             Self::Header(name) => hash(head.headers.get(name)?.as_bytes()),
             Self::Route => hash(Facts::get(&head.extensions)?.route()?.name().as_bytes()),
+            Self::Principal => {
+                let principal = Facts::get(&head.extensions)?.principal()?;
+                hash(principal.realm().as_bytes());
+                hash(principal.id().as_bytes());
+            }
+            Self::Tenant => {
+                let principal = Facts::get(&head.extensions)?.principal()?;
+                hash(principal.realm().as_bytes());
+                hash(principal.tenant()?.as_bytes());
+            }
             Self::Custom(extract) => hash(&extract(head)?),
         }
         Some(())
@@ -131,6 +155,8 @@ impl fmt::Display for Key {
                 Part::ClientAddr { .. } => f.write_str("client_addr")?,
                 Part::Header(name) => write!(f, "header:{name}")?,
                 Part::Route => f.write_str("route")?,
+                Part::Principal => f.write_str("principal")?,
+                Part::Tenant => f.write_str("tenant")?,
                 Part::Custom(_) => f.write_str("custom")?,
             }
         }

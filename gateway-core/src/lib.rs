@@ -8,7 +8,7 @@
 //! | what is known about this request? | [`Facts`] |
 //! | how does a layer say no? | [`Refusal`], an answer with a typed code |
 //! | how does something fail? | [`UpstreamError`], turned into an answer once, by [`rescue`] |
-//! | look at the head, then pass or refuse | [`Admit`] |
+//! | look at the head, then pass or refuse | [`Admit`]; where it may have to wait, [`Gate`] |
 //! | what lives until the last byte? | [`guard`], [`watch`] |
 //! | who is counted together? | [`Key`] |
 //! | does this request match? | [`Matcher`] |
@@ -19,6 +19,9 @@
 //! | what would you do with this request? | [`explain`] |
 //! | which state survives a rebuilt graph? | [`identity`] |
 //! | what is counted? | [`meter`] |
+//! | how much may be buffered? | [`budget`] |
+//! | who does what many need at once? | [`single_flight`] |
+//! | what runs beside the requests? | [`task`] |
 //!
 //! With the features `client` and `server` it also holds a plain forwarder and a plain server; with `testing`
 //! the contract suite that every layer passes.
@@ -26,12 +29,14 @@
 
 pub mod admit;
 pub mod body;
+pub mod budget;
 pub mod canonical;
 pub mod clock;
 pub mod error;
 pub mod explain;
 pub mod facts;
 pub mod forwarding;
+pub mod gate;
 pub mod guard;
 pub mod identity;
 pub mod key;
@@ -44,10 +49,14 @@ pub mod phase;
 pub mod random;
 pub mod refusal;
 pub mod rescue;
+pub mod single_flight;
+pub mod task;
 pub mod watch;
 
 #[cfg(feature = "client")]
 pub mod client;
+#[cfg(feature = "client")]
+pub mod fetch;
 #[cfg(feature = "server")]
 pub mod server;
 #[cfg(feature = "testing")]
@@ -61,6 +70,7 @@ pub use clock::Clock;
 pub use error::{Failure, UpstreamError};
 pub use explain::{Explanation, Verdict};
 pub use facts::Facts;
+pub use gate::{Entry, Gate, GateLayer, Gated, Gates};
 pub use guard::{End, Guard, Guarded};
 pub use key::Key;
 pub use matcher::Matcher;

@@ -4,6 +4,8 @@
 //! a layer of phase `P` only if `P: MayFollow<Before>`; the relation is generated below from one list, so the
 //! order is written once. Layers of the same phase may stand in any order.
 
+use http::HeaderName;
+
 /// A layer that knows its place in the order.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not name its phase, so the builder cannot check its place",
@@ -13,6 +15,12 @@
 pub trait Staged {
     /// The phase of this layer.
     type Phase: Phase;
+
+    /// Headers that this layer writes for the upstream and that no client may bring along, such as who the caller is.
+    /// The builder has them removed from every request on every route, also on routes without this layer.
+    fn owned_headers(&self) -> Vec<HeaderName> {
+        Vec::new()
+    }
 }
 
 /// A place in the order. Sealed: the list of phases is closed.

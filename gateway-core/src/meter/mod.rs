@@ -137,6 +137,11 @@ impl Gauge {
         self.0.store(value, Ordering::Relaxed);
     }
 
+    /// So many more, or fewer.
+    pub fn add(&self, change: i64) {
+        self.0.fetch_add(change, Ordering::Relaxed);
+    }
+
     /// Adds one until the returned guard is dropped.
     #[must_use]
     pub fn hold(&self) -> Holding {

@@ -11,17 +11,19 @@ use super::{
 /// One part of a key; a concern that takes several reads a list and joins them.
 impl Value for Key {
     fn wanted() -> Cow<'static, str> {
-        "client_addr, route, everyone or header:NAME".into()
+        "client_addr, principal, tenant, route, everyone or header:NAME".into()
     }
 
     fn parse(text: &str) -> Result<Self, Wrong> {
         match (text, text.strip_prefix("header:")) {
             ("client_addr", _) => Ok(Self::client_addr()),
+            ("principal", _) => Ok(Self::principal()),
+            ("tenant", _) => Ok(Self::tenant()),
             ("route", _) => Ok(Self::route()),
             ("everyone", _) => Ok(Self::everyone()),
             (_, Some(name)) => HeaderName::try_from(name).map(Self::header).map_err(Wrong::because),
             _ => {
-                let nearest = suggest::nearest(text, ["client_addr", "route", "everyone"]);
+                let nearest = suggest::nearest(text, ["client_addr", "principal", "tenant", "route", "everyone"]);
                 Err(Wrong::meant(nearest.map(str::to_owned)))
             }
         }

@@ -12,24 +12,36 @@
 //! | [`peer_trusted`](Facts::peer_trusted) | `client_addr` | `request_id`, forwarding |
 //! | [`client_addr`](Facts::client_addr) | `client_addr` | keys, log, forwarding |
 //! | [`route`](Facts::route) | `routing` | keys, log, metrics |
+//! | [`principal`](Facts::principal) | whoever authenticates: `jwt`, `api_key` | `authorize`, keys, cache, headers, log |
 //! | [`deadline`](Facts::deadline) | `timeout`; only ever moves closer | everything that waits |
 //! | [`target`](Facts::target) | `canonical`, if it changed it | log |
 //! | [`doomed`](Facts::doomed) | `canonical`, in a gateway | routing, which answers with it |
 //! | [`endpoint`](Facts::endpoint) | the forwarder, once per try | log |
+//! | [`attempt`](Facts::attempt) | `retry` | log |
+//!
+//! A layer that makes several requests of one gives each [facts of its own](Facts::branch).
+
+mod principal;
+mod request_id;
+mod route;
 
 use std::{
     fmt,
     net::{IpAddr, SocketAddr},
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
 
-use http::{Extensions, HeaderValue, Uri};
+use http::{Extensions, Uri};
 
 use crate::{Clock, Refusal};
+
+pub use principal::Principal;
+pub use request_id::RequestId;
+pub use route::Route;
 
 /// What is known about one request. Cloning it shares it.
 #[derive(Clone)]
@@ -42,11 +54,16 @@ struct Inner {
     request_id: OnceLock<RequestId>,
     client_addr: OnceLock<IpAddr>,
     route: OnceLock<Route>,
+    principal: OnceLock<Principal>,
     /// Nanoseconds after `arrived`; `NEVER` while nobody set one.
     deadline: AtomicU64,
     target: OnceLock<Uri>,
     doomed: OnceLock<Refusal>,
     endpoint: Mutex<Option<Arc<str>>>,
+    attempt: AtomicU32,
+    /// Bytes of bodies that layers hold for this request; those of a branch count with the request.
+    buffered: AtomicUsize,
+    trunk: Option<Facts>,
 }
 
 impl Facts {
@@ -60,10 +77,37 @@ impl Facts {
             request_id: OnceLock::new(),
             client_addr: OnceLock::new(),
             route: OnceLock::new(),
+            principal: OnceLock::new(),
             deadline: AtomicU64::new(NEVER),
             target: OnceLock::new(),
             doomed: OnceLock::new(),
             endpoint: Mutex::new(None),
+            attempt: AtomicU32::new(1),
+            buffered: AtomicUsize::new(0),
+            trunk: None,
+        }))
+    }
+
+    /// Facts of one of several requests that are made of this one: what is known so far is the same, and what is
+    /// found out from here on (a closer deadline, the endpoint, the attempt) is the branch's own. One allocation.
+    #[must_use]
+    pub fn branch(&self) -> Self {
+        let trunk = &*self.0;
+        Self(Arc::new(Inner {
+            arrived: trunk.arrived,
+            peer: trunk.peer.clone(),
+            peer_trusted: AtomicBool::new(self.peer_trusted()),
+            request_id: trunk.request_id.clone(),
+            client_addr: trunk.client_addr.clone(),
+            route: trunk.route.clone(),
+            principal: trunk.principal.clone(),
+            deadline: AtomicU64::new(trunk.deadline.load(Ordering::Relaxed)),
+            target: trunk.target.clone(),
+            doomed: OnceLock::new(),
+            endpoint: Mutex::new(None),
+            attempt: AtomicU32::new(1),
+            buffered: AtomicUsize::new(0),
+            trunk: Some(self.clone()),
         }))
     }
 
@@ -141,6 +185,17 @@ impl Facts {
         self.0.route.get_or_init(|| route.clone());
     }
 
+    /// Who is calling, as an authentication layer proved it.
+    #[must_use]
+    pub fn principal(&self) -> Option<&Principal> {
+        self.0.principal.get()
+    }
+
+    /// Written by whoever authenticates. A second call changes nothing.
+    pub fn set_principal(&self, principal: &Principal) {
+        self.0.principal.get_or_init(|| principal.clone());
+    }
+
     /// The moment after which nobody waits for this request's answer any more.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
@@ -191,6 +246,25 @@ impl Facts {
     pub fn set_endpoint(&self, endpoint: &Arc<str>) {
         *self.0.endpoint.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(endpoint));
     }
+
+    /// Which try this is: 1 for the first.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.0.attempt.load(Ordering::Relaxed)
+    }
+
+    /// Written by `retry` at the start of every further try.
+    pub fn set_attempt(&self, attempt: u32) {
+        self.0.attempt.store(attempt, Ordering::Relaxed);
+    }
+
+    /// The count of bytes that layers hold for this request, its branches included.
+    pub(crate) fn buffered(&self) -> &AtomicUsize {
+        match &self.0.trunk {
+            Some(trunk) => trunk.buffered(),
+            None => &self.0.buffered,
+        }
+    }
 }
 
 impl fmt::Debug for Facts {
@@ -200,87 +274,11 @@ impl fmt::Debug for Facts {
             .field("request_id", &self.request_id())
             .field("client_addr", &self.client_addr())
             .field("route", &self.route())
+            .field("principal", &self.principal())
             .field("deadline", &self.deadline())
             .field("endpoint", &self.endpoint())
             .finish_non_exhaustive()
     }
-}
-
-/// A request id: 1 to 128 characters of `A-Z a-z 0-9 - _ . ~ : / + = @`, safe in a header, a log line and a URL.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestId(HeaderValue);
-
-impl RequestId {
-    /// The longest id that is accepted, in bytes.
-    pub const MAX_LENGTH: usize = 128;
-
-    /// The id in this header value, if it is one.
-    #[must_use]
-    pub fn parse(value: &HeaderValue) -> Option<Self> {
-        let bytes = value.as_bytes();
-        let fits =
-            (1..=Self::MAX_LENGTH).contains(&bytes.len()) && bytes.iter().all(|&byte| is_id_byte(byte));
-        fits.then(|| Self(value.clone()))
-    }
-
-    /// The id as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        self.0.to_str().unwrap_or_default()
-    }
-
-    /// The id as a header value; cloning it is cheap.
-    #[must_use]
-    pub fn as_header(&self) -> &HeaderValue {
-        &self.0
-    }
-}
-
-/// The name and the pattern of the rule that serves a request. Cloning it is cheap, and all clones share
-/// [`Route::address`].
-#[derive(Clone)]
-pub struct Route(Arc<(String, String)>);
-
-impl Route {
-    /// A route with a name for people and the pattern that it matches, such as `/orders/{id}`.
-    pub fn new(name: impl Into<String>, pattern: impl Into<String>) -> Self {
-        Self(Arc::new((name.into(), pattern.into())))
-    }
-
-    /// The name, unique in one route table.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.0.0
-    }
-
-    /// The pattern; never a raw path, so it is safe as a metric label.
-    #[must_use]
-    pub fn pattern(&self) -> &str {
-        &self.0.1
-    }
-
-    /// A number that all clones of this route share and no other living route has; a cheap key for caches that
-    /// hold a clone of the route.
-    #[must_use]
-    pub fn address(&self) -> usize {
-        Arc::as_ptr(&self.0).addr()
-    }
-}
-
-impl PartialEq for Route {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
-}
-
-impl fmt::Debug for Route {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.name(), self.pattern())
-    }
-}
-
-fn is_id_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-_.~:/+=@".contains(&byte)
 }
 
 /// No deadline.
@@ -300,6 +298,23 @@ mod tests {
     }
 
     #[test]
+    fn a_branch_knows_what_the_trunk_knows_and_keeps_what_it_learns() {
+        let trunk = Facts::arrived_at(Clock::default().now());
+        trunk.set_principal(&Principal::new("shop", "ada"));
+        let after = |seconds| trunk.arrived() + Duration::from_secs(seconds);
+        trunk.tighten_deadline(after(9));
+        let branch = trunk.branch().branch();
+        branch.tighten_deadline(after(2));
+        branch.set_attempt(3);
+        branch.set_endpoint(&"http://a".into());
+        branch.buffered().store(7, Ordering::Relaxed);
+        assert_eq!(branch.principal().map(Principal::id), Some("ada"));
+        assert_eq!((trunk.deadline(), branch.deadline()), (Some(after(9)), Some(after(2))));
+        assert_eq!((trunk.attempt(), trunk.endpoint()), (1, None));
+        assert_eq!(trunk.buffered().load(Ordering::Relaxed), 7, "what branches hold counts for the request");
+    }
+
+    #[test]
     fn a_deadline_only_moves_closer() {
         let facts = Facts::arrived_at(Clock::default().now());
         let after = |seconds| facts.arrived() + Duration::from_secs(seconds);
@@ -308,15 +323,5 @@ mod tests {
         assert_eq!(facts.tighten_deadline(after(9)), after(5));
         assert_eq!(facts.tighten_deadline(after(2)), after(2));
         assert_eq!(facts.deadline(), Some(after(2)));
-    }
-
-    #[test]
-    fn an_id_that_could_forge_a_log_line_is_no_id() {
-        for bad in ["", "a b", "a\"b", "a\u{e4}", &"x".repeat(129)] {
-            let value = HeaderValue::from_bytes(bad.as_bytes()).unwrap();
-            assert_eq!(RequestId::parse(&value), None, "{bad}");
-        }
-        let good = HeaderValue::from_static("01-ab/C:d+e=");
-        assert_eq!(RequestId::parse(&good).unwrap().as_str(), "01-ab/C:d+e=");
     }
 }
