@@ -258,8 +258,7 @@ where
                     return Poll::Ready(Ok(response));
                 }
                 StateProjection::Refused { answer } => {
-                    let (refusal, asked) =
-                        *answer.take().expect("a future is not polled after it is ready");
+                    let (refusal, asked) = *answer.take().expect("a future is not polled after it is ready");
                     let mut response = refusal.into_response(&asked);
                     mem::take(this.stamp).apply(response.headers_mut());
                     return Poll::Ready(Ok(response));

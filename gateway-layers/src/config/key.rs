@@ -23,7 +23,8 @@ impl Value for Key {
             ("everyone", _) => Ok(Self::everyone()),
             (_, Some(name)) => HeaderName::try_from(name).map(Self::header).map_err(Wrong::because),
             _ => {
-                let nearest = suggest::nearest(text, ["client_addr", "principal", "tenant", "route", "everyone"]);
+                let nearest =
+                    suggest::nearest(text, ["client_addr", "principal", "tenant", "route", "everyone"]);
                 Err(Wrong::meant(nearest.map(str::to_owned)))
             }
         }

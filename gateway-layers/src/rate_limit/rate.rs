@@ -1,11 +1,6 @@
 //! A limit's algorithm with its numbers, and what a table keeps for one key.
 
-use super::{
-    Algorithm, Bucket, Quota, Window,
-    bucket::Refill,
-    ticks::Ticks,
-    window::Span,
-};
+use super::{Algorithm, Bucket, Quota, Window, bucket::Refill, ticks::Ticks, window::Span};
 
 /// How one limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -259,7 +259,7 @@ impl Hasher for HashedAlready {
     }
 }
 
-const SHARDS: usize = 64;
+pub(super) const SHARDS: usize = 64;
 const SHARD_SHIFT: u32 = 128 - SHARDS.ilog2();
 
 /// So many limits at once allocate nothing.
@@ -267,7 +267,3 @@ pub(super) const FEW: usize = 8;
 
 /// Nanoseconds between two sweeps of one full shard.
 const SWEEP_PAUSE: u64 = 1_000_000_000;
-
-#[cfg(test)]
-#[path = "table_tests.rs"]
-mod tests;
