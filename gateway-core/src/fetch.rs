@@ -149,7 +149,8 @@ impl fmt::Display for FetchError {
 
 impl std::error::Error for FetchError {}
 
-#[cfg(all(test, feature = "testing"))]
+#[cfg(test)]
+#[cfg(feature = "testing")]
 mod tests {
     use super::*;
     use crate::testing::{ScriptedUpstream, Step};

@@ -10,7 +10,10 @@ mod path;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header, request::Parts};
 
-use crate::{Admit, Admitted, Clock, Explanation, Facts, Refusal, Stamp, Verdict, forwarding};
+use crate::{
+    Admit, Admitted, Clock, Explanation, Facts, Refusal, Stamp, Verdict,
+    forwarding::{self, OwnedHeaders},
+};
 
 pub use path::{PathError, canonical_path};
 
@@ -38,7 +41,7 @@ pub fn host(headers: &HeaderMap) -> Option<&str> {
     Some(host::without_port(host))
 }
 
-/// A layer of [`canonicalize`], which also removes what belongs to one hop. The builder puts it below rescue, above
+/// A layer of [`canonicalize`], which also removes what belongs to one hop, and what only the gateway may say. The builder puts it below rescue, above
 /// everything else.
 #[derive(Clone, Debug, Default)]
 pub struct CanonicalLayer(Canonical);
@@ -48,7 +51,14 @@ impl CanonicalLayer {
     /// metrics see it. Only for stacks that end in `routing`, which answers such requests.
     #[must_use]
     pub fn deferred() -> Self {
-        Self(Canonical { deferred: true, clock: Clock::default() })
+        Self(Canonical { deferred: true, ..Canonical::default() })
+    }
+
+    /// Removes these headers from every request: layers further in write them, and no client may.
+    #[must_use]
+    pub fn owned(mut self, headers: OwnedHeaders) -> Self {
+        self.0.owned = headers;
+        self
     }
 }
 
@@ -64,6 +74,7 @@ impl<S> tower_layer::Layer<S> for CanonicalLayer {
 #[derive(Clone, Debug, Default)]
 pub struct Canonical {
     deferred: bool,
+    owned: OwnedHeaders,
     clock: Clock,
 }
 
@@ -73,6 +84,7 @@ impl Admit for Canonical {
             // Here, before any layer adds a header of its own: naming it in `Connection` must not take it away again
             // at the forwarder (RFC 9110 section 7.6.1).
             forwarding::remove_hop_by_hop(&mut head.headers);
+            self.owned.remove_from(&mut head.headers);
             return Ok(());
         };
         if !self.deferred {

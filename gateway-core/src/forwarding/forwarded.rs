@@ -75,7 +75,7 @@ fn append_peer(headers: &mut HeaderMap, peer: IpAddr) {
     }
 }
 
-fn folded(name: &[u8]) -> impl Iterator<Item = u8> {
+pub(super) fn folded(name: &[u8]) -> impl Iterator<Item = u8> {
     name.iter().map(|&byte| if byte == b'_' { b'-' } else { byte })
 }
 

@@ -5,6 +5,7 @@
 
 mod forwarded;
 mod hop_by_hop;
+mod owned;
 mod trailers;
 mod via;
 
@@ -12,6 +13,7 @@ use http::HeaderName;
 
 pub use forwarded::{is_forwarded_name, remove_forwarded, write_forwarded};
 pub use hop_by_hop::remove_hop_by_hop;
+pub use owned::OwnedHeaders;
 pub use trailers::{remove_from_trailer_list, remove_from_trailers};
 pub use via::{Pseudonym, append_via};
 

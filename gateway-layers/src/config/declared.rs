@@ -4,6 +4,7 @@ use gateway_core::{
     Admit, Admitted, RescueLayer,
     admit::AdmitLayer,
     canonical::{Canonical, CanonicalLayer},
+    forwarding::OwnedHeaders,
     meter::Meter,
     rescue::Rescue,
 };
@@ -40,13 +41,14 @@ impl Declared {
         wide: Wide,
         table: Table<Stack>,
         routes: Vec<String>,
+        owned: OwnedHeaders,
         meter: &Meter,
     ) -> Self {
         let routing = RoutingLayer::of(table).meter(meter).layer(NotFound);
         let inside = wide.limits.layer(RescueLayer::default().layer(routing));
         let ruled = AdmitLayer::from(wide.rules).layer(inside);
         let watched = wide.access_log.layer(wide.metrics.layer(ruled));
-        let gateway = RescueLayer::default().layer(CanonicalLayer::deferred().layer(watched));
+        let gateway = RescueLayer::default().layer(CanonicalLayer::deferred().owned(owned).layer(watched));
         Self { listen, gateway: Gateway::new(gateway), routes, meter: meter.clone(), sink: wide.sink }
     }
 

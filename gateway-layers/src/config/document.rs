@@ -43,7 +43,8 @@ fn document(section: &mut Section<'_>) -> Option<Declared> {
             section.fail("metrics", error.message());
         }
     }
-    Some(Declared::new(listen, wide, table, lines, &section.context().meter))
+    let owned = section.owned();
+    Some(Declared::new(listen, wide, table, lines, owned, &section.context().meter))
 }
 
 fn route(section: &mut Section<'_>, table: &mut Table<Stack>, lines: &mut Vec<String>) -> Option<()> {

@@ -58,7 +58,7 @@ mod value;
 
 use std::{cell::RefCell, sync::Arc};
 
-use gateway_core::{Clock, identity::Shelf, meter::Meter};
+use gateway_core::{Clock, budget::Buffers, identity::Shelf, meter::Meter};
 
 pub use declared::{Declared, DeclaredGateway};
 pub use document::load;
@@ -81,7 +81,7 @@ pub struct Source<'a> {
 }
 
 /// What layers share with each other and with the graph before.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Context {
     /// Counts for all layers.
     pub meter: Meter,
@@ -89,6 +89,16 @@ pub struct Context {
     pub shelf: Arc<Shelf>,
     /// Tells the time.
     pub clock: Clock,
+    /// The memory for buffered bodies.
+    pub buffers: Buffers,
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        let meter = Meter::default();
+        let buffers = Buffers::default().meter(&meter);
+        Self { meter, shelf: Arc::default(), clock: Clock::default(), buffers }
+    }
 }
 
 /// Reads a document with one function, or tells every problem in it. Variables come from `env`.
@@ -104,7 +114,7 @@ pub(crate) fn read<T>(
         return Err(problems.sorted());
     };
     interpolate::interpolate(&mut root, &mut String::new(), &env, &mut budget, &mut problems);
-    let reader = Reader { context, problems: RefCell::new(problems) };
+    let reader = Reader { context, problems: RefCell::new(problems), owned: RefCell::default() };
     let made = reader.read(&root, reading);
     let mut problems = reader.problems.into_inner();
     if let (Some(made), true) = (made, problems.is_empty()) {

@@ -8,6 +8,8 @@ use super::{
     suggest,
     value::Value,
 };
+use gateway_core::forwarding::OwnedHeaders;
+use http::HeaderName;
 
 /// One map of the document, read key by key.
 ///
@@ -173,6 +175,17 @@ impl<'a> Section<'a> {
         self.reader.context
     }
 
+    /// Says that a layer of this section [owns](gateway_core::phase::Staged::owned_headers) headers.
+    #[expect(dead_code, reason = "no concern owns headers yet")]
+    pub(crate) fn own(&self, headers: impl IntoIterator<Item = HeaderName>) {
+        self.reader.owned.borrow_mut().extend(headers);
+    }
+
+    /// The headers that layers own, as far as they are read.
+    pub(super) fn owned(&self) -> OwnedHeaders {
+        self.reader.owned.borrow().iter().cloned().collect()
+    }
+
     /// Where the layer of this section stands, for labels and identities: `gateway`, or the name of a route.
     pub(crate) fn place(&self) -> &str {
         &self.place
@@ -247,6 +260,7 @@ struct Missing {
 pub(super) struct Reader<'a> {
     pub(super) context: &'a Context,
     pub(super) problems: RefCell<Problems>,
+    pub(super) owned: RefCell<Vec<HeaderName>>,
 }
 
 impl Reader<'_> {

@@ -1,11 +1,11 @@
 //! What a declared gateway is made of: which concerns, and in which order.
 //!
-//! Concerns that only look at heads are one line in a list of rules; concerns that wrap the call or the body are a
+//! Concerns that only look at heads are one line in a list of rules or gates; concerns that wrap the call or the body are a
 //! layer that is absent (`off`) where the document does not name it, so the types stay the same.
 
 use std::sync::Arc;
 
-use gateway_core::{Admit, admit::AdmitLayer, client::Forward};
+use gateway_core::{Admit, Gate, GateLayer, Gates, client::Forward};
 use tower_layer::Layer;
 
 use super::Section;
@@ -54,30 +54,41 @@ pub(super) fn wide(section: &mut Section<'_>) -> Wide {
 
 /// What the requests of one route meet.
 pub(super) struct Route {
-    rules: Rules,
+    gates: Gates,
     headers: HeadersLayer,
     timeout: timeout::TimeoutLayer,
 }
 
 /// The concerns of one route.
 pub(super) fn route(section: &mut Section<'_>) -> Route {
-    let rules = [rule(section, "rate_limit", rate_limit::config::read, |layer| layer.into_rule())];
+    let gates = [gate(section, "rate_limit", rate_limit::config::read, |layer| layer.into_rule())];
     let headers = section.section("headers", headers::config::read).unwrap_or_default();
     let timeout = timeout::config::read(section);
-    Route { rules: rules.into_iter().flatten().collect(), headers, timeout }
+    Route { gates: gates.into_iter().flatten().collect(), headers, timeout }
 }
 
 impl Route {
     /// The route's stack in front of its upstream.
     pub(super) fn stack(self, forward: Forward) -> Stack {
         let stack = self.headers.layer(self.timeout.layer(forward));
-        Stack::explained(AdmitLayer::from(self.rules).layer(stack))
+        Stack::explained(GateLayer::from(self.gates).layer(stack))
     }
 }
 
 fn client_addr(section: &mut Section<'_>) -> Arc<dyn Admit> {
     let layer = section.section("client_addr", client_addr::config::read);
     Arc::new(layer.unwrap_or_default().into_rule())
+}
+
+/// The gate of a concern, if the document names it.
+fn gate<L, G: Gate + 'static>(
+    section: &mut Section<'_>,
+    name: &'static str,
+    read: impl FnOnce(&mut Section<'_>) -> Option<L>,
+    into_gate: impl FnOnce(L) -> G,
+) -> Option<Arc<dyn Gate>> {
+    let layer = section.section(name, read)?;
+    Some(Arc::new(into_gate(layer)))
 }
 
 /// The rule of a concern, if the document names it.

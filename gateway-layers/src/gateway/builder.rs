@@ -9,7 +9,7 @@ use gateway_core::{
     refusal::Asked,
     rescue::Rescue,
 };
-use http::Response;
+use http::{HeaderName, Response};
 use tower_layer::{Identity, Layer, Stack as Layers};
 
 use super::{BuildError, Gateway, Problem, Route, RouteBuilder};
@@ -23,6 +23,7 @@ pub struct Builder<L, P> {
     layers: L,
     rescue: RescueLayer,
     meter: Meter,
+    owned: Vec<HeaderName>,
     phase: PhantomData<P>,
 }
 
@@ -32,6 +33,7 @@ impl Builder<Identity, phase::Start> {
             layers: Identity::new(),
             rescue: RescueLayer::default(),
             meter: Meter::default(),
+            owned: Vec::new(),
             phase: PhantomData,
         }
     }
@@ -44,7 +46,8 @@ impl<L, P> Builder<L, P> {
         X: Staged,
         X::Phase: MayFollow<P>,
     {
-        self.push(layer)
+        let owned = layer.owned_headers();
+        self.owned_headers(owned).push(layer)
     }
 
     /// Adds a layer that does not know its phase, or one of ours at another place than its own, such as a limit
@@ -59,6 +62,13 @@ impl<L, P> Builder<L, P> {
     /// Adds a layer without any check of its place.
     pub fn layer_unordered<X>(self, layer: X) -> Builder<Layers<X, L>, P> {
         self.push(layer)
+    }
+
+    /// Removes these headers from every request, as it does with those that [layers own](Staged::owned_headers); for
+    /// layers added without their phase.
+    pub fn owned_headers(mut self, names: impl IntoIterator<Item = HeaderName>) -> Self {
+        self.owned.extend(names);
+        self
     }
 
     /// Renders every refusal and failure by this function; see [`RescueLayer::style`].
@@ -88,13 +98,13 @@ impl<L, P> Builder<L, P> {
     /// From here on only routes can be added. [`route`](Self::route) says it by itself; this is for routes that are
     /// added in a loop, and for a gateway that has only a fallback.
     pub fn routes(self) -> Routes<L, NotFound> {
-        let Self { layers, rescue, meter, .. } = self;
-        Routes { layers, rescue, meter, routes: Vec::new(), fallback: NotFound }
+        let Self { layers, rescue, meter, owned, .. } = self;
+        Routes { layers, rescue, meter, owned, routes: Vec::new(), fallback: NotFound }
     }
 
     fn push<X, Q>(self, layer: X) -> Builder<Layers<X, L>, Q> {
-        let Self { layers, rescue, meter, .. } = self;
-        Builder { layers: Layers::new(layer, layers), rescue, meter, phase: PhantomData }
+        let Self { layers, rescue, meter, owned, .. } = self;
+        Builder { layers: Layers::new(layer, layers), rescue, meter, owned, phase: PhantomData }
     }
 }
 
@@ -104,6 +114,7 @@ pub struct Routes<L, F> {
     layers: L,
     rescue: RescueLayer,
     meter: Meter,
+    owned: Vec<HeaderName>,
     routes: Vec<(Rule, Route)>,
     fallback: F,
 }
@@ -122,8 +133,8 @@ impl<L, F> Routes<L, F> {
     /// The service for requests that no rule matches, instead of 404. What it fails with is answered like the failure
     /// of a route.
     pub fn fallback<G>(self, fallback: G) -> Routes<L, G> {
-        let Self { layers, rescue, meter, routes, .. } = self;
-        Routes { layers, rescue, meter, routes, fallback }
+        let Self { layers, rescue, meter, owned, routes, .. } = self;
+        Routes { layers, rescue, meter, owned, routes, fallback }
     }
 
     /// Checks everything and makes the gateway. After this nothing can panic.
@@ -135,8 +146,10 @@ impl<L, F> Routes<L, F> {
         L: Layer<Rescue<Routing<F>>>,
     {
         let mut problems = Vec::new();
+        let mut owned = self.owned;
         let mut table = Table::empty();
         for (rule, route) in self.routes {
+            owned.extend(route.owned);
             // The rule is checked beside the others whatever becomes of the stack behind it.
             let stack = route.stack.unwrap_or_else(|error| {
                 problems.push(Problem::Upstream { route: rule.route().name().to_owned(), error });
@@ -150,7 +163,8 @@ impl<L, F> Routes<L, F> {
         let routing = RoutingLayer::of(table).meter(&self.meter).layer(self.fallback);
         // What fails behind here is an answer already when the log and the metrics see it.
         let layers = self.layers.layer(RescueLayer::default().layer(routing));
-        Ok(Gateway::new(self.rescue.layer(CanonicalLayer::deferred().layer(layers))))
+        let canonical = CanonicalLayer::deferred().owned(owned.into_iter().collect());
+        Ok(Gateway::new(self.rescue.layer(canonical.layer(layers))))
     }
 }
 

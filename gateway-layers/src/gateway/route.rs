@@ -7,7 +7,7 @@ use gateway_core::{
     phase::{self, MayFollow, Phase, Staged},
     upstream::{Upstream, UpstreamConfigError},
 };
-use http::{Request, Response};
+use http::{HeaderName, Request, Response};
 use http_body::Body as HttpBody;
 use tower_layer::{Identity, Layer, Stack as Layers};
 use tower_service::Service;
@@ -21,12 +21,13 @@ use crate::routing::Stack;
 #[must_use = "a route needs an upstream or a service at its end"]
 pub struct RouteBuilder<L, P> {
     layers: L,
+    owned: Vec<HeaderName>,
     phase: PhantomData<P>,
 }
 
 impl RouteBuilder<Identity, phase::Choose> {
     pub(super) fn new() -> Self {
-        Self { layers: Identity::new(), phase: PhantomData }
+        Self { layers: Identity::new(), owned: Vec::new(), phase: PhantomData }
     }
 }
 
@@ -37,7 +38,8 @@ impl<L, P> RouteBuilder<L, P> {
         X: Staged,
         X::Phase: MayFollow<P>,
     {
-        self.push(layer)
+        let owned = layer.owned_headers();
+        self.owned_headers(owned).push(layer)
     }
 
     /// Adds a layer at a place of your choice; see [`Builder::layer_at`](super::Builder::layer_at).
@@ -53,6 +55,13 @@ impl<L, P> RouteBuilder<L, P> {
         self.push(layer)
     }
 
+    /// Removes these headers from every request of the gateway; see
+    /// [`Builder::owned_headers`](super::Builder::owned_headers).
+    pub fn owned_headers(mut self, names: impl IntoIterator<Item = HeaderName>) -> Self {
+        self.owned.extend(names);
+        self
+    }
+
     /// Ends the route with an upstream. One that cannot be used is an error of `build`.
     pub fn upstream<B>(self, upstream: Upstream) -> Route
     where
@@ -63,7 +72,8 @@ impl<L, P> RouteBuilder<L, P> {
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        Route { stack: upstream.build().map(|forward| Stack::new(self.layers.layer(forward))) }
+        let Self { layers, owned, .. } = self;
+        Route { stack: upstream.build().map(|forward| Stack::new(layers.layer(forward))), owned }
     }
 
     /// Ends the route with any service.
@@ -76,7 +86,7 @@ impl<L, P> RouteBuilder<L, P> {
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        Route { stack: Ok(Stack::new(self.layers.layer(service))) }
+        Route { stack: Ok(Stack::new(self.layers.layer(service))), owned: self.owned }
     }
 
     /// Ends the route with a stack that `make` builds of the layers. This is the way to a route that can say what it
@@ -93,11 +103,11 @@ impl<L, P> RouteBuilder<L, P> {
     /// What ends with [`upstream`](Self::upstream) or [`service`](Self::service) may hold any layer; such a route can
     /// only say that it is there.
     pub fn stack(self, make: impl FnOnce(L) -> Stack) -> Route {
-        Route { stack: Ok(make(self.layers)) }
+        Route { stack: Ok(make(self.layers)), owned: self.owned }
     }
 
     fn push<X, Q>(self, layer: X) -> RouteBuilder<Layers<X, L>, Q> {
-        RouteBuilder { layers: Layers::new(layer, self.layers), phase: PhantomData }
+        RouteBuilder { layers: Layers::new(layer, self.layers), owned: self.owned, phase: PhantomData }
     }
 }
 
@@ -111,4 +121,5 @@ impl<L, P: Phase> fmt::Debug for RouteBuilder<L, P> {
 #[derive(Debug)]
 pub struct Route {
     pub(super) stack: Result<Stack, UpstreamConfigError>,
+    pub(super) owned: Vec<HeaderName>,
 }
