@@ -3,6 +3,7 @@
 use std::{borrow::Cow, fmt, net::IpAddr, sync::Arc};
 
 use http::{HeaderName, request::Parts};
+use serde_json::Value;
 
 use crate::{Facts, key_hash::Polynomial};
 
@@ -29,6 +30,7 @@ enum Part {
     Route,
     Principal,
     Tenant,
+    Claim(Arc<str>),
     Custom(Arc<Extract>),
 }
 
@@ -78,6 +80,12 @@ impl Key {
         Self(vec![Part::Tenant])
     }
 
+    /// A claim of the principal's credential that is a text, a number or a truth value, within the principal's realm.
+    #[must_use]
+    pub fn claim(name: &str) -> Self {
+        Self(vec![Part::Claim(name.into())])
+    }
+
     /// Whatever this function reads from the head; `None` where the request has no such thing.
     pub fn custom(
         extract: impl for<'a> Fn(&'a Parts) -> Option<Cow<'a, [u8]>> + Send + Sync + 'static,
@@ -95,8 +103,16 @@ impl Key {
     /// The key of this request; `None` where any part is missing.
     #[must_use]
     pub fn of(&self, head: &Parts) -> Option<BucketKey> {
+        self.of_known(head, Facts::get(&head.extensions))
+    }
+
+    /// The same, for who has found the request's facts already.
+    #[must_use]
+    pub fn of_known(&self, head: &Parts, facts: Option<&Facts>) -> Option<BucketKey> {
         let mut polynomial = Polynomial::new();
-        self.write(head, |part| polynomial.part(part))?;
+        for part in &self.0 {
+            part.hash_into(head, facts, &mut |bytes| polynomial.part(bytes))?;
+        }
         Some(BucketKey(polynomial.finish()))
     }
 
@@ -106,31 +122,43 @@ impl Key {
     /// with something that all of them know, and end each part so that two do not run together.
     #[must_use]
     pub fn write(&self, head: &Parts, mut write: impl FnMut(&[u8])) -> Option<()> {
-        self.0.iter().try_for_each(|part| part.hash_into(head, &mut write))
+        let facts = Facts::get(&head.extensions);
+        self.0.iter().try_for_each(|part| part.hash_into(head, facts, &mut write))
     }
 }
 
 impl Part {
-    fn hash_into(&self, head: &Parts, hash: &mut impl FnMut(&[u8])) -> Option<()> {
+    fn hash_into(&self, head: &Parts, facts: Option<&Facts>, hash: &mut impl FnMut(&[u8])) -> Option<()> {
         match self {
             Self::Everyone => hash(&[]),
-            Self::ClientAddr { v6_prefix } => {
-                match Facts::get(&head.extensions)?.client_addr()?.to_canonical() {
-                    IpAddr::V4(address) => hash(&address.octets()),
-                    IpAddr::V6(address) => hash(&prefix(address.to_bits(), *v6_prefix).to_be_bytes()),
-                }
-            }
+            Self::ClientAddr { v6_prefix } => match facts?.client_addr()?.to_canonical() {
+                IpAddr::V4(address) => hash(&address.octets()),
+                IpAddr::V6(address) => hash(&prefix(address.to_bits(), *v6_prefix).to_be_bytes()),
+            },
             Self::Header(name) => hash(head.headers.get(name)?.as_bytes()),
-            Self::Route => hash(Facts::get(&head.extensions)?.route()?.name().as_bytes()),
+            Self::Route => hash(facts?.route()?.name().as_bytes()),
             Self::Principal => {
-                let principal = Facts::get(&head.extensions)?.principal()?;
+                let principal = facts?.principal()?;
                 hash(principal.realm().as_bytes());
                 hash(principal.id().as_bytes());
             }
             Self::Tenant => {
-                let principal = Facts::get(&head.extensions)?.principal()?;
+                let principal = facts?.principal()?;
                 hash(principal.realm().as_bytes());
                 hash(principal.tenant()?.as_bytes());
+            }
+            Self::Claim(name) => {
+                let principal = facts?.principal()?;
+                hash(principal.realm().as_bytes());
+                match principal.claim(name)? {
+                    Value::String(text) => hash(text.as_bytes()),
+                    // Another part, so that a number is no text.
+                    number_or_truth @ (Value::Number(_) | Value::Bool(_)) => {
+                        hash(&[]);
+                        hash(number_or_truth.to_string().as_bytes());
+                    }
+                    _ => return None,
+                }
             }
             Self::Custom(extract) => hash(&extract(head)?),
         }
@@ -157,6 +185,7 @@ impl fmt::Display for Key {
                 Part::Route => f.write_str("route")?,
                 Part::Principal => f.write_str("principal")?,
                 Part::Tenant => f.write_str("tenant")?,
+                Part::Claim(name) => write!(f, "claim:{name}")?,
                 Part::Custom(_) => f.write_str("custom")?,
             }
         }

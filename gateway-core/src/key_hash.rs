@@ -15,16 +15,17 @@ use std::{
 /// A polynomial that is being evaluated.
 pub(crate) struct Polynomial {
     value: u128,
-    point: u128,
+    secret: &'static Secret,
 }
 
 impl Polynomial {
     /// The polynomial of no part, at this process' point. The leading 1 tells keys of different lengths apart.
     pub(crate) fn new() -> Self {
-        Self { value: 1, point: secret().point }
+        Self { value: 1, secret: secret() }
     }
 
     /// Another part. Parts do not run together: the last block of each says that it is the last, and how long.
+    #[inline]
     pub(crate) fn part(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         while rest.len() > BLOCK {
@@ -37,7 +38,7 @@ impl Polynomial {
 
     /// Its value, spread over all bits. The spreading loses nothing: it can be undone, by whoever knows the value.
     pub(crate) fn finish(self) -> u128 {
-        let mut bits = self.value.wrapping_add(secret().offset);
+        let mut bits = self.value.wrapping_add(self.secret.offset);
         bits ^= bits >> 64;
         bits = bits.wrapping_mul(SPREAD);
         bits ^ bits >> 64
@@ -46,33 +47,41 @@ impl Polynomial {
     /// Horner's rule, modulo 2^127 - 1.
     fn coefficient(&mut self, coefficient: u128) {
         // Both are below 2^127, so nothing is lost.
-        self.value = times(reduce(self.value + coefficient), self.point);
+        self.value = times(reduce(self.value.wrapping_add(coefficient)), self.secret.point);
     }
 }
 
-/// Up to 15 bytes, the first one lowest.
+/// Up to 15 bytes, the first one lowest. Read as two words that may overlap, which is quicker than copying a few bytes.
 fn number(bytes: &[u8]) -> u128 {
-    let mut block = [0; 16];
-    block[..bytes.len()].copy_from_slice(bytes);
-    u128::from_le_bytes(block)
+    let above = |bits: usize| bits - 8 * bytes.len();
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        let (first, last) = (u64::from_le_bytes(*first), u64::from_le_bytes(*last));
+        return u128::from(first) | u128::from(last) >> above(128) << 64;
+    }
+    if let (Some(first), Some(last)) = (bytes.first_chunk(), bytes.last_chunk()) {
+        let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+        return u128::from(first) | u128::from(u64::from(last) >> above(64) << 32);
+    }
+    bytes.iter().rev().fold(0, |number, &byte| number << 8 | u128::from(byte))
 }
 
-/// `a x b` modulo 2^127 - 1, for both below it.
+/// `a x b` modulo 2^127 - 1, for both below it. Nothing in it can overflow, so it is written without the checks, which
+/// cost more than the work.
 const fn times(a: u128, b: u128) -> u128 {
     const LOW: u128 = u64::MAX as u128;
     let (a_low, a_high, b_low, b_high) = (a & LOW, a >> 64, b & LOW, b >> 64);
     // The high halves are below 2^63, so the sum of the middle products stays below 2^128.
-    let middle = a_low * b_high + a_high * b_low;
-    let (low, carry) = (a_low * b_low).overflowing_add(middle << 64);
-    let high = a_high * b_high + (middle >> 64) + carry as u128;
+    let middle = a_low.wrapping_mul(b_high).wrapping_add(a_high.wrapping_mul(b_low));
+    let (low, carry) = a_low.wrapping_mul(b_low).overflowing_add(middle << 64);
+    let high = a_high.wrapping_mul(b_high).wrapping_add(middle >> 64).wrapping_add(carry as u128);
     // 2^128 is 2, and 2^127 is 1.
-    reduce((low & PRIME) + (low >> 127) + 2 * high)
+    reduce((low & PRIME).wrapping_add(low >> 127).wrapping_add(high << 1))
 }
 
 /// A number below 2^128 modulo 2^127 - 1.
 const fn reduce(number: u128) -> u128 {
-    let once = (number & PRIME) + (number >> 127);
-    if once >= PRIME { once - PRIME } else { once }
+    let once = (number & PRIME).wrapping_add(number >> 127);
+    if once >= PRIME { once.wrapping_sub(PRIME) } else { once }
 }
 
 struct Secret {
@@ -105,6 +114,15 @@ mod tests {
         let mut polynomial = Polynomial::new();
         parts.iter().for_each(|part| polynomial.part(part));
         polynomial.finish()
+    }
+
+    #[test]
+    fn a_block_is_its_bytes_in_order() {
+        let bytes: Vec<u8> = (1..=15).collect();
+        for length in 0..=15 {
+            let plain = bytes[..length].iter().rev().fold(0, |number, &byte| number << 8 | u128::from(byte));
+            assert_eq!(number(&bytes[..length]), plain, "{length}");
+        }
     }
 
     #[test]

@@ -36,6 +36,7 @@ impl Rate {
     }
 
     /// Counts one request, or says how long until one passes.
+    #[inline]
     pub(super) fn take(self, cell: Cell, now: u64) -> Result<Cell, u64> {
         match self {
             Self::Bucket(refill) => cell.bucket().take(refill, now).map(Cell::from),

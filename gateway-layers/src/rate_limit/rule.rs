@@ -8,7 +8,7 @@ use gateway_core::{
 use http::{Request, StatusCode, request::Parts};
 
 use super::{
-    Algorithm, Limit, MissingKey, RateLimitLayer, Table,
+    Algorithm, Left, Limit, MissingKey, RateLimitLayer, Table,
     fields::Writer,
     rate::Rate,
     table::{Answer, Ask, FEW, Purpose},
@@ -95,22 +95,44 @@ impl Limiter {
         if self.mode == Mode::Off {
             return Decision::Skip;
         }
+        let facts = Facts::get(&head.extensions);
         for (index, counted) in self.limits.iter().enumerate() {
-            asks[index] = match (counted.limit.key.of(head), counted.limit.missing) {
+            asks[index] = match (counted.limit.key.of_known(head, facts), counted.limit.missing) {
                 (Some(key), _) => Some(counted.ask(key.nth(counted.number))),
                 (None, MissingKey::Skip) => None,
                 (None, MissingKey::Refuse) => return Decision::NoKey(index),
                 (None, MissingKey::Share) => Some(counted.ask(counted.nobody)),
             };
         }
-        match self.table.ask(asks, self.now(head), purpose) {
+        match self.table.ask(asks, self.now(facts), purpose) {
             Some(answer) => Decision::Asked(answer),
             None => Decision::Skip,
         }
     }
 
-    fn now(&self, head: &Parts) -> Instant {
-        Facts::get(&head.extensions).map_or_else(|| self.clock.now(), Facts::arrived)
+    /// The usual case, without what the others need: one limit, enforced or audited, a request with a key, and nobody
+    /// who wants to know what is left. The inner value is the decision unless the request simply passes.
+    fn charge_one(&self, head: &Parts) -> Option<Option<Decision>> {
+        let [one] = &*self.limits else { return None };
+        if self.mode == Mode::Off || self.writer.wants_left() {
+            return None;
+        }
+        let facts = Facts::get(&head.extensions);
+        let ask = one.ask(one.limit.key.of_known(head, facts)?.nth(one.number));
+        match self.table.charge(&ask, self.now(facts)) {
+            Ok(()) => {
+                self.decisions.count(Verdict::Pass);
+                Some(None)
+            }
+            Err(wait) => {
+                let left = Left { requests: 0, more_in: wait };
+                Some(Some(Decision::Asked(Answer { passes: false, tightest: 0, left })))
+            }
+        }
+    }
+
+    fn now(&self, facts: Option<&Facts>) -> Instant {
+        facts.map_or_else(|| self.clock.now(), Facts::arrived)
     }
 
     /// Counts the decision, and makes of it what the client gets.
@@ -191,8 +213,10 @@ impl Counted {
 
 impl Admit for Limiter {
     fn admit(&self, head: &mut Parts, stamp: &mut Stamp) -> Result<(), Refusal> {
-        let purpose = if self.writer.wants_left() { Purpose::Report } else { Purpose::Charge };
-        let decision = self.decide(head, purpose);
+        if let Some(refused) = self.charge_one(head) {
+            return refused.map_or(Ok(()), |decision| self.carry_out(decision, Ticks::NANOS, stamp));
+        }
+        let decision = self.decide(head, Purpose::Charge);
         self.carry_out(decision, Ticks::NANOS, stamp)
     }
 

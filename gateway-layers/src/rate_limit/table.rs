@@ -55,11 +55,9 @@ pub(super) struct Answer {
 /// What to do with a request's charges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
-    /// Charge them, and do not work out what is left of those that pass.
+    /// Charge them.
     Charge,
-    /// Charge them, and say what is left.
-    Report,
-    /// Charge nothing, and say what would be left.
+    /// Charge nothing, and say what would be decided.
     Look,
 }
 
@@ -74,13 +72,29 @@ impl Table {
         }
     }
 
+    /// Charges one limit, or says how long until there is room: [`ask`](Self::ask) for the usual case, in which nobody
+    /// wants to know what is left.
+    #[inline]
+    pub(super) fn charge(&self, ask: &Ask, now: Instant) -> Result<(), u64> {
+        let now = self.ticks(now);
+        let mut shard = self.lock(shard_of(ask.key));
+        if let Some(cell) = shard.cells.get_mut(&ask.key) {
+            *cell = ask.rate.take(*cell, now)?;
+            return Ok(());
+        }
+        let (slot, cell) = shard.find(*ask, self.max_keys_per_shard, now);
+        let after = ask.rate.take(cell, now)?;
+        shard.cells.insert(slot, after);
+        Ok(())
+    }
+
     /// Asks all limits at once; `None` stands for a limit that does not count this request.
     ///
     /// Every shard that takes part is locked, in the order of the shards, before anything is decided: so either all
     /// limits are charged or none, at one moment, and two requests never wait for each other in a circle. Up to
     /// eight limits allocate nothing.
     pub(super) fn ask(&self, asks: &[Option<Ask>], now: Instant, purpose: Purpose) -> Option<Answer> {
-        let now = Ticks::NANOS.of(now.saturating_duration_since(self.epoch));
+        let now = self.ticks(now);
         match asks {
             [] => None,
             [one] => {
@@ -104,19 +118,18 @@ impl Table {
         self.len() == 0
     }
 
+    fn ticks(&self, now: Instant) -> u64 {
+        Ticks::NANOS.of(now.saturating_duration_since(self.epoch))
+    }
+
     fn one(&self, ask: Ask, mut shard: MutexGuard<'_, Shard>, now: u64, purpose: Purpose) -> Answer {
         let (slot, cell) = shard.find(ask, self.max_keys_per_shard, now);
         match ask.rate.take(cell, now) {
             Ok(after) => {
-                if purpose != Purpose::Look {
+                if purpose == Purpose::Charge {
                     shard.cells.insert(slot, after);
                 }
-                drop(shard);
-                let left = match purpose {
-                    Purpose::Charge => Left { requests: 0, more_in: 0 },
-                    _ => ask.rate.left(after, now),
-                };
-                Answer { passes: true, tightest: 0, left }
+                Answer { passes: true, tightest: 0, left: ask.rate.left(after, now) }
             }
             Err(wait) => Answer { passes: false, tightest: 0, left: Left { requests: 0, more_in: wait } },
         }
@@ -150,7 +163,7 @@ impl Table {
             let this = Answer { passes, tightest: index, left };
             answer = Some(answer.map_or(this, |answer| answer.tighter(this)));
         }
-        if answer.is_some_and(|answer| answer.passes) && purpose != Purpose::Look {
+        if answer.is_some_and(|answer| answer.passes) && purpose == Purpose::Charge {
             for index in 0..held.len() {
                 let owner = owner(held, index);
                 if let (Some((slot, after)), Some(shard)) = (held[index].after, &mut held[owner].guard) {

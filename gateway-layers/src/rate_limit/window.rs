@@ -79,7 +79,7 @@ impl Window {
 
     /// What is used with `rest` ticks to come, in requests times ticks of a window, so that nothing is rounded.
     fn used(self, span: Span, rest: u64) -> u128 {
-        u128::from(self.previous) * u128::from(rest) + span.in_all(self.current)
+        u128::from(self.previous).wrapping_mul(u128::from(rest)).wrapping_add(span.in_all(self.current))
     }
 
     /// How long until at most `target` requests are used, with `rest` ticks to come.
@@ -101,7 +101,8 @@ impl Window {
 
 impl Span {
     fn in_all(self, requests: u32) -> u128 {
-        u128::from(requests) * u128::from(self.period)
+        // 32 and 64 bits: nothing to check for.
+        u128::from(requests).wrapping_mul(u128::from(self.period))
     }
 }
 

@@ -26,7 +26,7 @@ fn ask(number: u32, quota: Quota) -> Option<Ask> {
 }
 
 fn take(table: &Table, number: u32, quota: Quota, now: Instant) -> Answer {
-    table.ask(&[ask(number, quota)], now, Purpose::Report).unwrap()
+    table.ask(&[ask(number, quota)], now, Purpose::Charge).unwrap()
 }
 
 #[test]
@@ -117,7 +117,7 @@ proptest! {
                     Err(wait) => refused.push(wait),
                 }
             }
-            let answer = table.ask(&asks, epoch + Duration::from_nanos(now), Purpose::Report);
+            let answer = table.ask(&asks, epoch + Duration::from_nanos(now), Purpose::Charge);
             match (answer, refused.iter().max()) {
                 (None, _) => prop_assert!(charged.is_empty() && refused.is_empty()),
                 (Some(answer), Some(&longest)) => {
