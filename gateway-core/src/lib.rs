@@ -50,6 +50,8 @@ pub mod random;
 pub mod refusal;
 pub mod rescue;
 pub mod single_flight;
+#[cfg(feature = "redis")]
+pub mod store;
 pub mod task;
 pub mod watch;
 

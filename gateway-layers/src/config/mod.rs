@@ -64,7 +64,7 @@ pub use declared::{Declared, DeclaredGateway};
 pub use document::load;
 pub use problem::{Problem, Problems};
 pub(crate) use section::Section;
-#[cfg(test)]
+#[cfg(any(test, feature = "redis"))]
 pub(crate) use value::Secret;
 pub(crate) use value::{ByteSize, Value, Words, Wrong};
 

@@ -61,7 +61,7 @@ pub(super) struct Route {
 
 /// The concerns of one route.
 pub(super) fn route(section: &mut Section<'_>) -> Route {
-    let gates = [gate(section, "rate_limit", rate_limit::config::read, |layer| layer.into_rule())];
+    let gates = [gate(section, "rate_limit", rate_limit::config::read, |rule| rule)];
     let headers = section.section("headers", headers::config::read).unwrap_or_default();
     let timeout = timeout::config::read(section);
     Route { gates: gates.into_iter().flatten().collect(), headers, timeout }

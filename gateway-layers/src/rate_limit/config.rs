@@ -2,10 +2,42 @@
 
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
-use gateway_core::{Key, Mode, identity::Identity};
+use gateway_core::{
+    Admit, Explanation, Key, Mode, Stamp,
+    gate::{Entry, Gate},
+    identity::Identity,
+};
+use http::request::Parts;
 
-use super::{Algorithm, Fields, Limit, MissingKey, Quota, RateLimitLayer, Table};
+#[cfg(feature = "redis")]
+use super::shared::SharedLimiter;
+use super::{Algorithm, Fields, Limit, Limiter, MissingKey, Quota, RateLimitLayer, Table};
 use crate::config::{Section, Words};
+
+/// The rule of the section, wherever it counts.
+pub(crate) enum Declared {
+    Local(Limiter),
+    #[cfg(feature = "redis")]
+    Shared(SharedLimiter),
+}
+
+impl Gate for Declared {
+    fn enter(&self, head: &mut Parts, stamp: &mut Stamp) -> Entry {
+        match self {
+            Self::Local(rule) => rule.admit(head, stamp).into(),
+            #[cfg(feature = "redis")]
+            Self::Shared(rule) => rule.enter(head, stamp),
+        }
+    }
+
+    fn explain(&self, head: &Parts, say: &mut Vec<Explanation>) {
+        match self {
+            Self::Local(rule) => Admit::explain(rule, head, say),
+            #[cfg(feature = "redis")]
+            Self::Shared(rule) => rule.explain(head, say),
+        }
+    }
+}
 
 /// ```yaml
 /// rate_limit:
@@ -28,7 +60,20 @@ use crate::config::{Section, Words};
 ///     - {name: burst, requests: 10, per: 1s}
 ///     - {name: daily, requests: 10000, per: 1d, algorithm: sliding_window, by: principal}
 /// ```
-pub(crate) fn read(section: &mut Section<'_>) -> Option<RateLimitLayer> {
+///
+/// With a store, all gateways that name the same one count together:
+///
+/// ```yaml
+/// rate_limit:
+///   requests: 600
+///   store:
+///     redis: ${REDIS_URL}  # required: redis://user:password@host:6379/0
+///     on_error: refuse     # required: allow | refuse | local
+///     prefix: gateway
+///     salt: ${LIMIT_SALT}  # a secret in the names of keys; none if left out
+///     timeout: 50ms
+/// ```
+pub(crate) fn read(section: &mut Section<'_>) -> Option<Declared> {
     let has_list = section.has("limits");
     let several = section.sections("limits", |limit| {
         let name = limit.required::<String>("name");
@@ -49,6 +94,13 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<RateLimitLayer> {
         let message = format!("two limits are named `{}`", twice.name);
         section.fail("limits", message);
     }
+    let store = section.has("store");
+    #[cfg(feature = "redis")]
+    let shared = section.section("store", super::shared::config::read);
+    #[cfg(not(feature = "redis"))]
+    if store {
+        section.fail("store", "built without the feature redis");
+    }
     let limits: Vec<_> = one.into_iter().chain(several).collect();
     let context = section.context();
     // A quota may change and its buckets stay; what they count may not.
@@ -61,7 +113,13 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<RateLimitLayer> {
     });
     let table = context.shelf.state(identity.and(max_keys), || Table::new(max_keys, context.clock.now()));
     let layer = RateLimitLayer::limits(limits).fields(fields).mode(mode).table(table);
-    Some(layer.clock(context.clock.clone()).meter(&context.meter, section.place()))
+    let layer = layer.clock(context.clock.clone()).meter(&context.meter, section.place());
+    #[cfg(feature = "redis")]
+    if store {
+        let shared = layer.shared(shared?);
+        return section.checked("store", shared).map(|layer| Declared::Shared(layer.into_rule()));
+    }
+    Some(Declared::Local(layer.into_rule()))
 }
 
 fn limit(section: &mut Section<'_>, name: Option<String>) -> Option<Limit> {

@@ -54,8 +54,8 @@ impl Writer {
     }
 
     /// Says what the tightest limit leaves.
-    pub(super) fn write(&self, tightest: &Limit, left: Left, ticks: Ticks, stamp: &mut Stamp) {
-        let more_in = ticks.span(left.more_in);
+    pub(super) fn write(&self, tightest: &Limit, left: Left, stamp: &mut Stamp) {
+        let more_in = Ticks::NANOS.span(left.more_in);
         // Rounded up, as Retry-After is: who comes back then is not too early.
         let seconds = more_in.as_secs() + u64::from(more_in.subsec_nanos() > 0);
         match self.fields {
@@ -115,7 +115,7 @@ mod tests {
 
     fn written(fields: Fields, limits: &[Limit], tightest: usize, left: Left) -> HeaderMap {
         let mut stamp = Stamp::default();
-        Writer::new(fields, limits).write(&limits[tightest], left, Ticks::NANOS, &mut stamp);
+        Writer::new(fields, limits).write(&limits[tightest], left, &mut stamp);
         let mut headers = HeaderMap::new();
         stamp.apply(&mut headers);
         headers

@@ -42,6 +42,8 @@ mod limit;
 mod quota;
 mod rate;
 mod rule;
+#[cfg(feature = "redis")]
+pub mod shared;
 mod table;
 #[cfg(test)]
 mod tests;

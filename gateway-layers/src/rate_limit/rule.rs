@@ -136,12 +136,7 @@ impl Limiter {
     }
 
     /// Counts the decision, and makes of it what the client gets.
-    pub(super) fn carry_out(
-        &self,
-        decision: Decision,
-        ticks: Ticks,
-        stamp: &mut Stamp,
-    ) -> Result<(), Refusal> {
+    pub(super) fn carry_out(&self, decision: Decision, stamp: &mut Stamp) -> Result<(), Refusal> {
         let verdict = self.verdict(decision);
         self.decisions.count(verdict);
         let answer = match decision {
@@ -157,7 +152,7 @@ impl Limiter {
         };
         let tightest = &self.limits[answer.tightest];
         if self.writer.wants_left() {
-            self.writer.write(&tightest.limit, answer.left, ticks, stamp);
+            self.writer.write(&tightest.limit, answer.left, stamp);
         }
         if answer.passes {
             return Ok(());
@@ -166,7 +161,7 @@ impl Limiter {
         if verdict != Verdict::Refuse {
             return Ok(());
         }
-        let retry_after = ticks.span(answer.left.more_in);
+        let retry_after = Ticks::NANOS.span(answer.left.more_in);
         Err(refusal().retry_after(retry_after).because(format!("over {}", tightest.limit)))
     }
 
@@ -182,6 +177,12 @@ impl Limiter {
             (false, Mode::Audit) => Verdict::WouldRefuse,
             (false, Mode::Off) => Verdict::Skip,
         }
+    }
+
+    /// Counts a refusal that is not a limit's.
+    #[cfg(feature = "redis")]
+    pub(super) fn count_refusal(&self) {
+        self.decisions.count(Verdict::Refuse);
     }
 
     pub(super) fn explanation(&self, decision: Decision) -> Explanation {
@@ -214,10 +215,10 @@ impl Counted {
 impl Admit for Limiter {
     fn admit(&self, head: &mut Parts, stamp: &mut Stamp) -> Result<(), Refusal> {
         if let Some(refused) = self.charge_one(head) {
-            return refused.map_or(Ok(()), |decision| self.carry_out(decision, Ticks::NANOS, stamp));
+            return refused.map_or(Ok(()), |decision| self.carry_out(decision, stamp));
         }
         let decision = self.decide(head, Purpose::Charge);
-        self.carry_out(decision, Ticks::NANOS, stamp)
+        self.carry_out(decision, stamp)
     }
 
     fn explain(&self, head: &Parts, say: &mut Vec<Explanation>) {

@@ -210,7 +210,7 @@ fn owner(held: &[Held<'_>], index: usize) -> usize {
 
 impl Answer {
     /// The tighter one of two limits' answers; a refusal is tighter than any pass.
-    fn tighter(self, other: Self) -> Self {
+    pub(super) fn tighter(self, other: Self) -> Self {
         let is_tighter = match (self.passes, other.passes) {
             (true, true) => {
                 (other.left.requests, self.left.more_in) < (self.left.requests, other.left.more_in)
