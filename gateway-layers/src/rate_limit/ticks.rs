@@ -11,6 +11,12 @@ impl Ticks {
     /// A tick is a nanosecond.
     pub const NANOS: Self = Self { nanos: 1 };
 
+    /// A tick is so many nanoseconds, at least one.
+    #[must_use]
+    pub const fn of_nanos(nanos: u64) -> Self {
+        Self { nanos: if nanos == 0 { 1 } else { nanos } }
+    }
+
     /// So many ticks are in this span, rounded down.
     #[must_use]
     pub const fn of(self, span: Duration) -> u64 {

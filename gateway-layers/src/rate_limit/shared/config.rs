@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use gateway_core::store::Redis;
+use gateway_core::{identity::Identity, store::Redis};
+use sha2::{Digest, Sha256};
 
 use super::{OnError, Store};
 use crate::config::{Secret, Section, Words};
@@ -21,10 +22,15 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<Store> {
     {
         section.fail("prefix", "use letters, digits and - _ . :");
     }
-    let redis = section.checked("redis", Redis::new(url?.expose()))?;
+    let url = url?;
+    let redis = section.checked("redis", Redis::new(url.expose()))?;
     let context = section.context();
-    let redis = redis.timeout(timeout).clock(context.clock.clone()).meter(&context.meter, section.place());
-    let mut store = Store::new(redis, on_error?).prefix(prefix).scope(section.place());
+    // One connection for all routes, and for the next graph. The identity is printed, the URL is not.
+    let name = format!("{:x}", Sha256::digest(url.expose()));
+    let redis = context.shelf.state(Identity::new("redis", &name).and(timeout.as_millis()), || {
+        redis.timeout(timeout).clock(context.clock.clone()).meter(&context.meter, "gateway")
+    });
+    let mut store = Store::new(Redis::clone(&redis), on_error?).prefix(prefix).scope(section.place());
     if let Some(salt) = salt {
         store = store.salt(salt.expose().as_bytes());
     }

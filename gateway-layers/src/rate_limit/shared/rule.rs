@@ -50,6 +50,14 @@ impl SharedLimiter {
     }
 }
 
+#[cfg(test)]
+impl SharedLimiter {
+    /// What a request's keys are called.
+    pub(super) fn names(&self, head: &Parts) -> Option<Vec<String>> {
+        self.0.asks(head).ok().map(|asks| asks.keys)
+    }
+}
+
 impl Gate for SharedLimiter {
     fn enter(&self, head: &mut Parts, stamp: &mut Stamp) -> Entry {
         let inner = &self.0;

@@ -74,7 +74,7 @@ impl Exact {
         let ticks = match limit.algorithm {
             Algorithm::TokenBucket => [1, MICROSECOND].map(|nanos| Ticks { nanos }).into_iter().find(fits),
             Algorithm::SlidingWindow => {
-                (0..8).map(|power| Ticks { nanos: MICROSECOND * 10_u64.pow(power) }).find(fits)
+                (0..10).map(|power| Ticks { nanos: MICROSECOND * 10_u64.pow(power) }).find(fits)
             }
         }?;
         let rate = Rate::new(limit.algorithm, limit.quota, ticks);
