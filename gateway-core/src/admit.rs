@@ -214,15 +214,21 @@ where
     type Output = Result<Response<AB>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let (mut response, stamp) = match self.project().kind.project() {
-            KindProjection::Admitted { future, stamp } => (ready!(future.poll(cx))?, std::mem::take(stamp)),
+        match self.project().kind.project() {
+            KindProjection::Admitted { future, stamp } => {
+                let mut response = ready!(future.poll(cx))?;
+                if !stamp.0.is_empty() {
+                    std::mem::take(stamp).apply(response.headers_mut());
+                }
+                Poll::Ready(Ok(response))
+            }
             KindProjection::Refused { answer } => {
                 let (refusal, asked, stamp) =
                     *answer.take().expect("a future is not polled after it is ready");
-                (refusal.into_response(&asked), stamp)
+                let mut response = refusal.into_response(&asked);
+                stamp.apply(response.headers_mut());
+                Poll::Ready(Ok(response))
             }
-        };
-        stamp.apply(response.headers_mut());
-        Poll::Ready(Ok(response))
+        }
     }
 }

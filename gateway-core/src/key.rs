@@ -1,16 +1,11 @@
 //! [`Key`]: which requests are counted together.
 
-use std::{
-    borrow::Cow,
-    fmt,
-    hash::{BuildHasher, Hash, Hasher, RandomState},
-    net::IpAddr,
-    sync::{Arc, OnceLock},
-};
+use std::{borrow::Cow, fmt, net::IpAddr, sync::Arc};
 
 use http::{HeaderName, request::Parts};
+use serde_json::Value;
 
-use crate::Facts;
+use crate::{Facts, key_hash::Polynomial};
 
 /// Makes a [`BucketKey`] of what is known about a request; for limits, quotas and sticky choices.
 ///
@@ -35,6 +30,7 @@ enum Part {
     Route,
     Principal,
     Tenant,
+    Claim(Arc<str>),
     Custom(Arc<Extract>),
 }
 
@@ -84,6 +80,12 @@ impl Key {
         Self(vec![Part::Tenant])
     }
 
+    /// A claim of the principal's credential that is a text, a number or a truth value, within the principal's realm.
+    #[must_use]
+    pub fn claim(name: &str) -> Self {
+        Self(vec![Part::Claim(name.into())])
+    }
+
     /// Whatever this function reads from the head; `None` where the request has no such thing.
     pub fn custom(
         extract: impl for<'a> Fn(&'a Parts) -> Option<Cow<'a, [u8]>> + Send + Sync + 'static,
@@ -101,38 +103,62 @@ impl Key {
     /// The key of this request; `None` where any part is missing.
     #[must_use]
     pub fn of(&self, head: &Parts) -> Option<BucketKey> {
-        let (mut high, mut low) = seeds();
+        self.of_known(head, Facts::get(&head.extensions))
+    }
+
+    /// The same, for who has found the request's facts already.
+    #[must_use]
+    pub fn of_known(&self, head: &Parts, facts: Option<&Facts>) -> Option<BucketKey> {
+        let mut polynomial = Polynomial::new();
         for part in &self.0 {
-            part.hash_into(head, &mut |bytes| {
-                bytes.hash(&mut high);
-                bytes.hash(&mut low);
-            })?;
+            part.hash_into(head, facts, &mut |bytes| polynomial.part(bytes))?;
         }
-        Some(BucketKey(u128::from(high.finish()) << 64 | u128::from(low.finish())))
+        Some(BucketKey(polynomial.finish()))
+    }
+
+    /// Gives the parts of this request's key to `write`, one by one, as they are; `None` where any is missing.
+    ///
+    /// A [`BucketKey`] means something in one process only. This is for stores that several share: hash what comes
+    /// with something that all of them know, and end each part so that two do not run together.
+    #[must_use]
+    pub fn write(&self, head: &Parts, mut write: impl FnMut(&[u8])) -> Option<()> {
+        let facts = Facts::get(&head.extensions);
+        self.0.iter().try_for_each(|part| part.hash_into(head, facts, &mut write))
     }
 }
 
 impl Part {
-    fn hash_into(&self, head: &Parts, hash: &mut impl FnMut(&[u8])) -> Option<()> {
+    fn hash_into(&self, head: &Parts, facts: Option<&Facts>, hash: &mut impl FnMut(&[u8])) -> Option<()> {
         match self {
             Self::Everyone => hash(&[]),
-            Self::ClientAddr { v6_prefix } => {
-                match Facts::get(&head.extensions)?.client_addr()?.to_canonical() {
-                    IpAddr::V4(address) => hash(&address.octets()),
-                    IpAddr::V6(address) => hash(&prefix(address.to_bits(), *v6_prefix).to_be_bytes()),
-                }
-            }
+            Self::ClientAddr { v6_prefix } => match facts?.client_addr()?.to_canonical() {
+                IpAddr::V4(address) => hash(&address.octets()),
+                IpAddr::V6(address) => hash(&prefix(address.to_bits(), *v6_prefix).to_be_bytes()),
+            },
             Self::Header(name) => hash(head.headers.get(name)?.as_bytes()),
-            Self::Route => hash(Facts::get(&head.extensions)?.route()?.name().as_bytes()),
+            Self::Route => hash(facts?.route()?.name().as_bytes()),
             Self::Principal => {
-                let principal = Facts::get(&head.extensions)?.principal()?;
+                let principal = facts?.principal()?;
                 hash(principal.realm().as_bytes());
                 hash(principal.id().as_bytes());
             }
             Self::Tenant => {
-                let principal = Facts::get(&head.extensions)?.principal()?;
+                let principal = facts?.principal()?;
                 hash(principal.realm().as_bytes());
                 hash(principal.tenant()?.as_bytes());
+            }
+            Self::Claim(name) => {
+                let principal = facts?.principal()?;
+                hash(principal.realm().as_bytes());
+                match principal.claim(name)? {
+                    Value::String(text) => hash(text.as_bytes()),
+                    // Another part, so that a number is no text.
+                    number_or_truth @ (Value::Number(_) | Value::Bool(_)) => {
+                        hash(&[]);
+                        hash(number_or_truth.to_string().as_bytes());
+                    }
+                    _ => return None,
+                }
             }
             Self::Custom(extract) => hash(&extract(head)?),
         }
@@ -159,6 +185,7 @@ impl fmt::Display for Key {
                 Part::Route => f.write_str("route")?,
                 Part::Principal => f.write_str("principal")?,
                 Part::Tenant => f.write_str("tenant")?,
+                Part::Claim(name) => write!(f, "claim:{name}")?,
                 Part::Custom(_) => f.write_str("custom")?,
             }
         }
@@ -166,9 +193,10 @@ impl fmt::Display for Key {
     }
 }
 
-/// The name of a bucket: a 128-bit keyed hash (two SipHash-1-3 with secret seeds), never the value itself. So
-/// a table of buckets has entries of one size, holds no secret, and nobody outside can aim at a bucket; two keys
-/// among a million share one with a probability of about 10^-27.
+/// The name of a bucket: 128 bits, hashed with a secret of this process, never the value itself. So a table of
+/// buckets has entries of one size, holds no secret, and nobody outside can aim at a bucket: two keys of up to `n`
+/// bytes share one with a probability below `(n / 15 + 2) / 2^127`, whoever chose them. Among a million short keys
+/// that is about 10^-26.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BucketKey(u128);
 
@@ -178,6 +206,14 @@ impl BucketKey {
     pub const fn bits(self) -> u128 {
         self.0
     }
+
+    /// The name of another bucket of the same key, for what counts the same caller in several ways. Number 0 is the
+    /// bucket itself.
+    #[must_use]
+    pub const fn nth(self, number: u32) -> Self {
+        // Odd, so that different numbers give different names.
+        Self(self.0 ^ (number as u128).wrapping_mul(0xa076_1d64_78bd_642f_e703_7ed1_a0b4_28db))
+    }
 }
 
 const fn prefix(address: u128, bits: u8) -> u128 {
@@ -185,13 +221,6 @@ const fn prefix(address: u128, bits: u8) -> u128 {
         128 => 0,
         host => address >> host << host,
     }
-}
-
-/// Seeded once per process, so that buckets keep their names when a graph is rebuilt.
-fn seeds() -> (impl Hasher, impl Hasher) {
-    static SEEDS: OnceLock<(RandomState, RandomState)> = OnceLock::new();
-    let (high, low) = SEEDS.get_or_init(Default::default);
-    (high.build_hasher(), low.build_hasher())
 }
 
 #[cfg(test)]

@@ -41,6 +41,7 @@ pub mod gate;
 pub mod guard;
 pub mod identity;
 pub mod key;
+mod key_hash;
 pub mod matcher;
 pub mod meter;
 pub mod mode;
@@ -52,7 +53,7 @@ pub mod replay;
 pub mod rescue;
 pub mod seam;
 pub mod single_flight;
-#[cfg(feature = "store_memory")]
+#[cfg(any(feature = "store_memory", feature = "redis"))]
 pub mod store;
 pub mod task;
 pub mod watch;

@@ -1,4 +1,4 @@
-//! The binary between real programs: nginx and Python as upstreams, curl and wrk as clients.
+//! The binary between real programs: nginx and Python as upstreams, curl and wrk as clients, Redis as a store.
 #![cfg(feature = "real")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_methods, reason = "these tests watch other processes by the real clock")]
@@ -11,3 +11,4 @@ mod load;
 mod nginx;
 mod parties;
 mod python;
+mod redis;

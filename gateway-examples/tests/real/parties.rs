@@ -48,6 +48,30 @@ impl Party {
         Self::start(command, port)
     }
 
+    /// Redis with nothing kept on disk.
+    pub(crate) fn redis(port: u16) -> Self {
+        let folder = temporary_file("redis.conf", "").parent().unwrap().to_owned();
+        let mut command = Command::new("redis-server");
+        command.args([
+            "--port",
+            &port.to_string(),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ]);
+        command.arg("--dir").arg(folder);
+        Self::start(command, port)
+    }
+
+    /// Sends it a signal, such as `STOP`.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
     fn start(mut command: Command, port: u16) -> Self {
         let name = command.get_program().to_string_lossy().into_owned();
         let mut child =

@@ -11,10 +11,13 @@ use super::{
 /// One part of a key; a concern that takes several reads a list and joins them.
 impl Value for Key {
     fn wanted() -> Cow<'static, str> {
-        "client_addr, principal, tenant, route, everyone or header:NAME".into()
+        "client_addr, principal, tenant, claim:NAME, route, everyone or header:NAME".into()
     }
 
     fn parse(text: &str) -> Result<Self, Wrong> {
+        if let Some(name) = text.strip_prefix("claim:").filter(|name| !name.is_empty()) {
+            return Ok(Self::claim(name));
+        }
         match (text, text.strip_prefix("header:")) {
             ("client_addr", _) => Ok(Self::client_addr()),
             ("principal", _) => Ok(Self::principal()),

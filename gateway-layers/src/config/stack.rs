@@ -81,7 +81,7 @@ pub(super) fn route(section: &mut Section<'_>) -> Route {
         gate(section, "jwt", jwt::config::read, |layer| layer.into_gate()),
         gate(section, "api_key", api_key::config::read, |layer| layer.into_rule()),
         gate(section, "authorize", authorize::config::read, |layer| layer.into_rule()),
-        gate(section, "rate_limit", rate_limit::config::read, |layer| layer.into_rule()),
+        gate(section, "rate_limit", rate_limit::config::read, |rule| rule),
     ];
     check_callers(section);
     let bulkhead = section.section("bulkhead", bulkhead::config::read).unwrap_or_else(BulkheadLayer::off);

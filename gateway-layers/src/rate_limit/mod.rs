@@ -36,11 +36,27 @@
 mod bucket;
 #[cfg(feature = "config")]
 pub(crate) mod config;
+mod fields;
 mod layer;
+mod limit;
 mod quota;
+mod rate;
+mod rule;
+#[cfg(feature = "redis")]
+pub mod shared;
 mod table;
+#[cfg(test)]
+mod tests;
+mod ticks;
+mod window;
 
-pub use bucket::{Bucket, Decision};
-pub use layer::{Limiter, MissingKey, RateLimit, RateLimitLayer};
+pub use bucket::{Bucket, Refill};
+pub use fields::Fields;
+pub use layer::{RateLimit, RateLimitLayer};
+pub use limit::{Algorithm, Limit, MissingKey};
 pub use quota::Quota;
+pub use rate::Left;
+pub use rule::Limiter;
 pub use table::Table;
+pub use ticks::Ticks;
+pub use window::{Span, Window};

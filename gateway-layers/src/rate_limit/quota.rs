@@ -56,11 +56,16 @@ impl Quota {
         if self.requests == 0 { 0 } else { self.burst }
     }
 
-    /// The time in which one token comes back, in nanoseconds, at least 1. A quota of 0 has none to give back
-    /// and names its period instead.
-    pub(super) fn nanos_per_token(self) -> u64 {
-        let nanos = self.period.as_nanos() / u128::from(self.requests.max(1));
-        u64::try_from(nanos).unwrap_or(u64::MAX).max(1)
+    /// How many requests pass in one period.
+    #[must_use]
+    pub const fn requests(self) -> u32 {
+        self.requests
+    }
+
+    /// The period.
+    #[must_use]
+    pub const fn period(self) -> Duration {
+        self.period
     }
 }
 
