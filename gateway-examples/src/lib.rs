@@ -2,6 +2,8 @@
 //!
 //! The pages of `docs/` are compiled as doc tests here.
 
+pub mod eight;
+
 use std::error::Error;
 
 use gateway_layers::core::{Body, forwarding::Pseudonym, upstream::Upstream};
