@@ -157,6 +157,7 @@ async fn when_all_have_left_the_fetch_is_cancelled() {
     until(|| upstream.calls() == 2).await;
     let body = upstream.answer(1, Some(2)).await;
     body.data("ok").await;
+    drop(body);
     assert_eq!(next.await.unwrap().unwrap(), "ok");
 }
 
@@ -246,6 +247,7 @@ async fn what_breaks_off_breaks_off_for_all_who_read_it() {
     until(|| upstream.calls() == 2).await;
     let body = upstream.answer(1, Some(2)).await;
     body.data("ok").await;
+    drop(body);
     assert_eq!(next.await.unwrap().unwrap(), "ok");
 }
 
@@ -310,6 +312,7 @@ async fn requests_of_other_kinds_do_not_wait_for_each_other_longer_than_for_a_he
     assert_eq!(upstream.calls(), 2, "those of one kind are one fetch");
     let second = upstream.answer_with(1, Some(1), "x-kind").await;
     assert!(first.data("a").await && second.data("b").await);
+    drop((first, second));
     assert_eq!(whole(one.await.unwrap().unwrap()).await.unwrap(), "a");
     let mut texts = Vec::new();
     for other in others {
