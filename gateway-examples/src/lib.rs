@@ -77,6 +77,7 @@ mod pages {
         Headers "../../docs/concerns/headers.md";
         JsonBody "../../docs/concerns/json_body.md";
         Mask "../../docs/concerns/mask.md";
+        Cache "../../docs/concerns/cache.md";
         Timeout "../../docs/concerns/timeout.md";
         Fallback "../../docs/concerns/fallback.md";
         Retry "../../docs/concerns/retry.md";
