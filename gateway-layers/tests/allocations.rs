@@ -141,4 +141,5 @@ fn a_whole_gateway_allocates_what_its_layers_say() {
 const REQUEST_ID: &str =
     "two for the shared id, one for the list of the answer's headers, two for its empty header map";
 
-const FROM_FACTS: &str = "headers: the list of values; for one of them its text, and the value that shares it";
+const FROM_FACTS: &str =
+    "headers: the list of values; for one of them its text, and the value that shares it";

@@ -105,7 +105,10 @@ async fn head_tells_what_get_would() {
 #[tokio::test]
 async fn an_answer_that_stops_being_json_ends_visibly() {
     for json in [r#"{"id":7,"password":"hu"#, r#"{"id":7,"password" "hush"}"#, "<html>hush</html>"] {
-        let text = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{json}", json.len());
+        let text = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{json}",
+            json.len()
+        );
         let (address, _upstream) = gateway(vec![Step::Send(text.leak())]).await;
         let answer = raw(&address, &get("/", "")).await;
         assert!(!answer.ends_with("0\r\n\r\n"), "{answer}");
@@ -120,7 +123,10 @@ async fn compressed_and_partial_answers_are_refused_and_others_pass_untouched() 
     for (answer, code) in [(compressed, "encoded_body"), (partial, "partial_body")] {
         let (address, _upstream) = gateway(vec![Step::Send(answer)]).await;
         let answer = raw(&address, &get("/", "")).await;
-        assert!(answer.starts_with("HTTP/1.1 502 ") && answer.contains(code) && !answer.contains("hush"), "{answer}");
+        assert!(
+            answer.starts_with("HTTP/1.1 502 ") && answer.contains(code) && !answer.contains("hush"),
+            "{answer}"
+        );
     }
     let page = "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\netag: \"1\"\r\ncontent-length: 19\r\n\r\n{\"password\":\"hush\"}";
     let (address, _upstream) = gateway(vec![Step::Send(page)]).await;
@@ -167,10 +173,16 @@ fn mistakes_in_a_document_are_told_by_field() {
         ("mask: {fields: [a], remove: [a]}", "field `a`: it has two rules, mask and drop"),
         ("mask: {fields: [{feild: a}]}", "unknown key `feild` (did you mean `field`?)"),
         ("mask: {}", "`fields` or `remove` is missing"),
-        ("json_body: {response: {drop: [a], rename: {a: b}}}", "field `a`: it has two rules, drop and rename"),
+        (
+            "json_body: {response: {drop: [a], rename: {a: b}}}",
+            "field `a`: it has two rules, drop and rename",
+        ),
         ("json_body: {response: {}}", "`drop` or `rename` or `allow` is missing"),
         ("json_body: {response: {drop: [a]}, request: {drop: [a]}}", "only the bodies of answers are edited"),
-        ("headers: {request: {set: {x-a: \"{principle}\"}}}", "there is no fact of this name; known are request_id"),
+        (
+            "headers: {request: {set: {x-a: \"{principle}\"}}}",
+            "there is no fact of this name; known are request_id",
+        ),
         ("headers: {request: {set: {x-a: \"a}b\"}}}", "with {{ and }} for braces"),
         ("headers: {request: {add: {x-a: \"{route}\"}}}", "`x-a`: facts are for `set`"),
     ] {

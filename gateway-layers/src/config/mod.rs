@@ -62,8 +62,8 @@ use gateway_core::{Clock, budget::Buffers, identity::Shelf, meter::Meter};
 
 pub use declared::{Declared, DeclaredGateway};
 pub use document::load;
-pub use problem::{Problem, Problems};
 pub(crate) use item::Item;
+pub use problem::{Problem, Problems};
 pub(crate) use section::Section;
 #[cfg(test)]
 pub(crate) use value::Secret;

@@ -41,7 +41,10 @@ fn direction(section: &mut Section<'_>) -> Option<Rules> {
     let rules = add.into_iter().fold(rules, |rules, (name, template)| match template.constant() {
         Some(value) => rules.add(name, value),
         None => {
-            section.fail("add", format!("`{name}`: facts are for `set`; beside a client's value they prove nothing"));
+            section.fail(
+                "add",
+                format!("`{name}`: facts are for `set`; beside a client's value they prove nothing"),
+            );
             rules
         }
     });

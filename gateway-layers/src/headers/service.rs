@@ -189,7 +189,10 @@ mod tests {
             layer.layer(echo).oneshot(request).await.unwrap().headers().clone()
         };
         let known = ask(Some(&Principal::new("shop", "ada"))).await;
-        assert_eq!((&known[X_SEEN], &known[X_A]), (&HeaderValue::from_static("ada"), &HeaderValue::from_static("GET ada")));
+        assert_eq!(
+            (&known[X_SEEN], &known[X_A]),
+            (&HeaderValue::from_static("ada"), &HeaderValue::from_static("GET ada"))
+        );
         for nobody in [None, Some(&Principal::new("shop", "ada\nx"))] {
             let unknown = ask(nobody).await;
             assert_eq!((&unknown[X_SEEN], unknown.get(X_A)), (&HeaderValue::from_static("none"), None));

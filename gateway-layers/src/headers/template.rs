@@ -96,7 +96,13 @@ impl Template {
                 Part::Text(part) => text.push_str(part),
                 Part::Fact(fact, _) => {
                     let from = text.len();
-                    fact.write(request.method(), request.uri(), request.headers().get(HOST), facts, &mut text)?;
+                    fact.write(
+                        request.method(),
+                        request.uri(),
+                        request.headers().get(HOST),
+                        facts,
+                        &mut text,
+                    )?;
                     if !is_plain(&text[from..]) {
                         return None;
                     }
@@ -251,7 +257,9 @@ impl fmt::Display for TemplateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text => f.write_str("a header value has visible ASCII characters on one line"),
-            Self::Brace => f.write_str("a brace stands alone; braces around no fact are written `{{` and `}}`"),
+            Self::Brace => {
+                f.write_str("a brace stands alone; braces around no fact are written `{{` and `}}`")
+            }
             Self::Fact => {
                 let names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
                 write!(f, "there is no fact of this name; known are {} and claim.NAME", names.join(", "))

@@ -491,7 +491,10 @@ impl Rewriter {
 
 impl fmt::Debug for Rewriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rewriter").field("form", &self.form).field("before", &self.before).finish_non_exhaustive()
+        f.debug_struct("Rewriter")
+            .field("form", &self.form)
+            .field("before", &self.before)
+            .finish_non_exhaustive()
     }
 }
 

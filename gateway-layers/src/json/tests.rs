@@ -66,7 +66,11 @@ fn what_is_hidden_and_what_stays() {
         ("a", r#"{"a":1,"A":2,"a ":3,"a":[4]}"#, r##"{"a":"#","A":2,"a ":3,"a":"#"}"##),
         ("a", r#"{"\u0061":1,"\u00611":2}"#, r##"{"\u0061":"#","\u00611":2}"##),
         ("\u{1F600}", r#"{"\uD83D\ude00":1,"\uD83D":2}"#, r##"{"\uD83D\ude00":"#","\uD83D":2}"##),
-        ("a.b", r#"[[{"a":[{"b":1}, [ {"b":null} ]],"b":2}]]"#, r##"[[{"a":[{"b":"#"}, [ {"b":"#"} ]],"b":2}]]"##),
+        (
+            "a.b",
+            r#"[[{"a":[{"b":1}, [ {"b":null} ]],"b":2}]]"#,
+            r##"[[{"a":[{"b":"#"}, [ {"b":"#"} ]],"b":2}]]"##,
+        ),
         ("**.b", r#"{"b":{"b":1},"c":[{"b":""}]}"#, r##"{"b":"#","c":[{"b":"#"}]}"##),
         ("a.*", r#"{"a":{"x":1, "y":{}},"b":{"x":1}}"#, r##"{"a":{"x":"#", "y":"#"},"b":{"x":1}}"##),
         (r"a\.b", r#"{"a.b":1,"a":{"b":2}}"#, r##"{"a.b":"#","a":{"b":2}}"##),
@@ -121,7 +125,9 @@ fn what_is_no_json_is_broken() {
         assert_eq!(broken.at, at, "{json}: {broken}");
     }
     let utf16: Vec<u8> = "{\"a\":1}".encode_utf16().flat_map(u16::to_le_bytes).collect();
-    for bytes in [utf16.as_slice(), b"\"\xff\"", b"\"\xc1\xb0\"", b"\"\xed\xa0\x80\"", b"\xEF\xBB{}", b"\"\xc3\""] {
+    for bytes in
+        [utf16.as_slice(), b"\"\xff\"", b"\"\xc1\xb0\"", b"\"\xed\xa0\x80\"", b"\xEF\xBB{}", b"\"\xc3\""]
+    {
         assert!(rewrite(&mut rewriter(&[], Form::Json), bytes, &[1]).is_err(), "{bytes:?}");
     }
 }
@@ -138,8 +144,8 @@ enum Doc {
     Plain(String),
     /// A text, by its parts as they are written and as they are meant.
     Text(Vec<(String, String)>),
-    Array(Vec<Doc>),
-    Object(Vec<(Vec<(String, String)>, Doc)>),
+    Array(Vec<Self>),
+    Object(Vec<(Vec<(String, String)>, Self)>),
 }
 
 fn meant(parts: &[(String, String)]) -> String {
@@ -230,7 +236,8 @@ fn member(
     // The name that a rename gives, here or to a member beside.
     let target = renamed.clone().or_else(|| {
         let beside = |field: &str, to: &str| matches(&field.parse::<Field>().unwrap().sibling(to), path);
-        let is_target = |(field, rule): &&(String, Rule)| matches!(rule, Rule::Rename(to) if beside(field, to));
+        let is_target =
+            |(field, rule): &&(String, Rule)| matches!(rule, Rule::Rename(to) if beside(field, to));
         rules.iter().find(is_target).map(|_| path.last().unwrap().clone())
     });
     if target.is_some_and(|target| !taken.insert(target)) {
@@ -335,10 +342,12 @@ fn doc() -> impl Strategy<Value = Doc> {
 
 fn field() -> impl Strategy<Value = String> {
     let step = prop::sample::select(vec!["a", "b", "c", "*", "**"]);
-    (prop::collection::vec(step, 0..3), prop::sample::select(vec!["a", "b", "c", "d"])).prop_map(|(mut steps, last)| {
-        steps.push(last);
-        steps.join(".")
-    })
+    (prop::collection::vec(step, 0..3), prop::sample::select(vec!["a", "b", "c", "d"])).prop_map(
+        |(mut steps, last)| {
+            steps.push(last);
+            steps.join(".")
+        },
+    )
 }
 
 fn rules(rule: impl Strategy<Value = Rule> + 'static) -> impl Strategy<Value = Rules> {

@@ -55,7 +55,11 @@ impl Text {
     }
 
     /// Reads on from here: behind what it got to, and whether the closing quote was there.
-    pub(super) fn read(&mut self, bytes: &[u8], mut at: usize) -> Result<(usize, bool), (usize, &'static str)> {
+    pub(super) fn read(
+        &mut self,
+        bytes: &[u8],
+        mut at: usize,
+    ) -> Result<(usize, bool), (usize, &'static str)> {
         while at < bytes.len() {
             if !matches!(self.escape, Escape::None) {
                 self.escaped(bytes[at]).map_err(|why| (at, why))?;
