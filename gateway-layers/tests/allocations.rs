@@ -19,7 +19,7 @@ use gateway_layers::{
     client_addr::ClientAddrLayer,
     fallback::{FallbackLayer, Instead},
     gateway::Gateway,
-    headers::HeadersLayer,
+    headers::{HeadersLayer, Rules},
     json_body::{self, JsonBodyLayer},
     limits::LimitsLayer,
     mask::{self, MaskLayer},
@@ -108,7 +108,11 @@ fn layers_that_write_nothing_allocate_nothing() {
     assert_eq!(allocations(keyed.layer(Leaf)), 0, "circuit_breaker by address");
     assert_eq!(allocations(HeadersLayer::default().layer(Leaf)), 0, "headers without rules");
     assert_eq!(allocations(JsonBodyLayer::off().layer(Leaf)), 0, "json_body without rules");
+    let edit = JsonBodyLayer::new(json_body::Rules::new().drop("a")).unwrap();
+    assert_eq!(allocations(edit.layer(Leaf)), 0, "json_body, for an answer that is no JSON");
     assert_eq!(allocations(MaskLayer::off().layer(Leaf)), 0, "mask without rules");
+    let mask = MaskLayer::new(mask::Rules::new().replace("a", "***")).unwrap();
+    assert_eq!(allocations(mask.layer(Leaf)), 0, "mask, for an answer that is no JSON");
     assert_eq!(allocations(gateway_core::canonical::CanonicalLayer::default().layer(Leaf)), 0, "canonical");
     assert_eq!(allocations(gateway_core::RescueLayer::default().layer(Leaf)), 0, "rescue");
 }
@@ -116,6 +120,12 @@ fn layers_that_write_nothing_allocate_nothing() {
 #[test]
 fn layers_that_write_state_what_they_allocate() {
     assert_eq!(allocations(RequestIdLayer::default().layer(Leaf)), 5, "{REQUEST_ID}");
+    let from = |template: &str| {
+        let name = HeaderName::from_static("x-api-key");
+        HeadersLayer::new(Rules::new().set_from(name, template.parse().unwrap()), Rules::new()).unwrap()
+    };
+    assert_eq!(allocations(from("{{1}}").layer(Leaf)), 0, "headers of constants");
+    assert_eq!(allocations(from("{client_addr}").layer(Leaf)), 3, "{FROM_FACTS}");
     let log = AccessLogLayer::new(Sink::writer(std::io::sink()));
     assert_eq!(allocations(log.layer(Leaf)), 0, "access_log, once its buffers have grown");
     let keyed = BulkheadLayer::new(10).by(Key::client_addr());
@@ -126,6 +136,7 @@ fn layers_that_write_state_what_they_allocate() {
     assert_eq!(allocations(edit.layer(Leaf)), 1, "json_body, if the answer is no JSON: {ASKS}");
     let mask = MaskLayer::new(mask::Rules::new().replace("a", "***")).unwrap();
     assert_eq!(allocations(mask.layer(Leaf)), 1, "mask, if the answer is no JSON: {ASKS}");
+
     let routing = RoutingLayer::new([(Rule::prefix("/orders"), Stack::new(Leaf))]).unwrap();
     assert_eq!(allocations(routing.layer(NotFound)), 1, "routing: the boxed future of the route");
 }
@@ -155,3 +166,5 @@ const REQUEST_ID: &str =
 
 const A_COPY_OF_THE_HEAD: &str = "retry, and fallback with a service: two for the headers, two for the map of extensions, one for the facts in it";
 const ASKS: &str = "the header map grows, because the request has no `Accept-Encoding`";
+const FROM_FACTS: &str =
+    "headers: the list of values; for one of them its text, and the value that shares it";

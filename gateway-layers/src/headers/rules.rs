@@ -1,6 +1,8 @@
 use std::fmt;
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
+
+use super::Template;
 
 /// What to do with the headers of one direction.
 #[derive(Clone, Default)]
@@ -9,6 +11,7 @@ pub struct Rules(Vec<(HeaderName, Action)>);
 #[derive(Clone)]
 enum Action {
     Set(HeaderValue),
+    SetFrom(Template),
     Add(HeaderValue),
     Remove,
     RenameTo(HeaderName),
@@ -25,6 +28,16 @@ impl Rules {
     #[must_use]
     pub fn set(self, name: HeaderName, value: HeaderValue) -> Self {
         self.push(name, Action::Set(value))
+    }
+
+    /// The header has the value that this template has for the request, and no other. If it has none, the header is
+    /// taken away: a value that a client sent along would be taken for the gateway's word.
+    #[must_use]
+    pub fn set_from(self, name: HeaderName, template: Template) -> Self {
+        match template.constant() {
+            Some(value) => self.set(name, value),
+            None => self.push(name, Action::SetFrom(template)),
+        }
     }
 
     /// The header has this value besides those that it has.
@@ -51,11 +64,31 @@ impl Rules {
         self.0.is_empty()
     }
 
-    /// Does it, in the order in which the rules were given.
+    /// Does it, in the order in which the rules were given. Nothing is known of a request here, so templates have no
+    /// value.
     pub fn apply(&self, headers: &mut HeaderMap) {
+        self.apply_with(headers, Values::default());
+    }
+
+    /// The values that the templates have for this request, in their order.
+    pub(super) fn values<B>(&self, request: &Request<B>) -> Values {
+        let templates = self.0.iter().filter_map(|(_, action)| match action {
+            Action::SetFrom(template) => Some(template),
+            _ => None,
+        });
+        Values(templates.map(|template| template.value(request)).collect())
+    }
+
+    /// The same with the values of the templates.
+    pub(super) fn apply_with(&self, headers: &mut HeaderMap, Values(values): Values) {
+        let mut values = values.into_iter();
         for (name, action) in &self.0 {
             match action {
                 Action::Set(value) => drop(headers.insert(name, value.clone())),
+                Action::SetFrom(_) => match values.next().flatten() {
+                    Some(value) => drop(headers.insert(name, value)),
+                    None => drop(headers.remove(name)),
+                },
                 Action::Add(value) => drop(headers.append(name, value.clone())),
                 Action::Remove => drop(headers.remove(name)),
                 Action::RenameTo(to) => rename(headers, name, to),
@@ -63,9 +96,24 @@ impl Rules {
         }
     }
 
+    /// The headers that say who is calling. `Authorization` and `Cookie` are not among them, because whoever
+    /// authenticates must see the client's own.
+    pub(super) fn owned(&self) -> Vec<HeaderName> {
+        let is_owned = |(name, action): &&(HeaderName, Action)| {
+            let is_credential = matches!(*name, header::AUTHORIZATION | header::COOKIE);
+            !is_credential && matches!(action, Action::SetFrom(template) if template.is_about_the_caller())
+        };
+        self.0.iter().filter(is_owned).map(|(name, _)| name.clone()).collect()
+    }
+
     /// Each rule in words, without values: they may be secret.
     pub(super) fn words(&self) -> Vec<String> {
-        let word = |(name, action): &(HeaderName, Action)| format!("{} {name}", action.word());
+        let word = |(name, action): &(HeaderName, Action)| match action {
+            Action::SetFrom(template) => {
+                format!("set {name} from {}", template.facts().collect::<Vec<_>>().join(" and "))
+            }
+            action => format!("{} {name}", action.word()),
+        };
         self.0.iter().map(word).collect()
     }
 
@@ -103,13 +151,17 @@ impl Rules {
 impl Action {
     const fn word(&self) -> &'static str {
         match self {
-            Self::Set(_) => "set",
+            Self::Set(_) | Self::SetFrom(_) => "set",
             Self::Add(_) => "add",
             Self::Remove => "remove",
             Self::RenameTo(_) => "rename",
         }
     }
 }
+
+/// What the templates of one direction say of one request.
+#[derive(Debug, Default)]
+pub(super) struct Values(Vec<Option<HeaderValue>>);
 
 /// The usual single value moves without an allocation.
 fn rename(headers: &mut HeaderMap, from: &HeaderName, to: &HeaderName) {

@@ -9,10 +9,10 @@ use gateway_core::{
     explain::Explain,
     phase::{self, Staged},
 };
-use http::{Request, Response, request::Parts};
+use http::{HeaderName, Request, Response, request::Parts};
 use tower_service::Service;
 
-use super::{HeaderRuleError, Rules};
+use super::{HeaderRuleError, Rules, rules::Values};
 
 /// Edits the headers of requests and answers. See the [module](super). The default has nothing to do.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +52,10 @@ impl<S> tower_layer::Layer<S> for HeadersLayer {
 
 impl Staged for HeadersLayer {
     type Phase = phase::Shape;
+
+    fn owned_headers(&self) -> Vec<HeaderName> {
+        self.directions.as_deref().map(|directions| directions.request.owned()).unwrap_or_default()
+    }
 }
 
 /// The service of [`HeadersLayer`].
@@ -74,10 +78,14 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        if let Some(directions) = &self.directions {
-            directions.request.apply(request.headers_mut());
-        }
-        HeadersFuture { future: self.inner.call(request), directions: self.directions.clone() }
+        let Some(directions) = &self.directions else {
+            return HeadersFuture { future: self.inner.call(request), response: None };
+        };
+        let values = directions.response.values(&request);
+        let response = Some((Arc::clone(directions), values));
+        let values = directions.request.values(&request);
+        directions.request.apply_with(request.headers_mut(), values);
+        HeadersFuture { future: self.inner.call(request), response }
     }
 }
 
@@ -105,7 +113,7 @@ pin_project_lite::pin_project! {
     pub struct HeadersFuture<F> {
         #[pin]
         future: F,
-        directions: Option<Arc<Directions>>,
+        response: Option<(Arc<Directions>, Values)>,
     }
 }
 
@@ -118,8 +126,8 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut response = ready!(this.future.poll(cx))?;
-        if let Some(directions) = this.directions {
-            directions.response.apply(response.headers_mut());
+        if let Some((directions, values)) = this.response.take() {
+            directions.response.apply_with(response.headers_mut(), values);
         }
         Poll::Ready(Ok(response))
     }
@@ -127,11 +135,14 @@ where
 
 #[cfg(test)]
 mod tests {
-    use gateway_core::{Body, BoxError, Refusal, refusal::Asked, testing::contract};
-    use http::{HeaderName, HeaderValue, StatusCode};
+    use gateway_core::{
+        Body, BoxError, Clock, Facts, Refusal, facts::Principal, refusal::Asked, testing::contract,
+    };
+    use http::{HeaderValue, StatusCode};
     use tower::{Layer, ServiceExt, service_fn};
 
     use super::*;
+    use crate::headers::Template;
 
     #[tokio::test]
     async fn keeps_the_contract() {
@@ -155,19 +166,66 @@ mod tests {
         assert_eq!((&answer.headers()[X_SEEN], &answer.headers()[X_A]), (&value("in"), &value("out")));
     }
 
-    #[test]
-    fn values_are_shown_nowhere() {
-        struct End;
-        impl Explain for End {
-            fn explain(&self, _: &Parts, _: &mut Vec<Explanation>) {}
+    #[tokio::test]
+    async fn a_caller_is_told_by_facts_and_never_by_the_client() {
+        let from = |template: &str| template.parse::<Template>().unwrap();
+        let request = Rules::new().set_from(X_A, from("{principal}")).set_from(X_SEEN, from("static {{}}"));
+        let response = Rules::new().set_from(X_A, from("{method} {principal}"));
+        let layer = HeadersLayer::new(request, response).unwrap();
+        assert_eq!(layer.owned_headers(), [X_A]);
+        let echo = service_fn(|request: Request<Body>| async move {
+            let mut answer = Response::new(Body::empty());
+            answer.headers_mut().insert(X_SEEN, HeaderValue::from_static("none"));
+            if let Some(value) = request.headers().get(X_A) {
+                answer.headers_mut().insert(X_SEEN, value.clone());
+            }
+            assert_eq!(request.headers()[X_SEEN], "static {}");
+            Ok::<_, BoxError>(answer)
+        });
+        let ask = async |principal: Option<&Principal>| {
+            let mut request = Request::get("/").header(X_A, "root").body(Body::empty()).unwrap();
+            let facts = Facts::of(request.extensions_mut(), &Clock::default());
+            principal.inspect(|principal| facts.set_principal(principal));
+            layer.layer(echo).oneshot(request).await.unwrap().headers().clone()
+        };
+        let known = ask(Some(&Principal::new("shop", "ada"))).await;
+        assert_eq!(
+            (&known[X_SEEN], &known[X_A]),
+            (&HeaderValue::from_static("ada"), &HeaderValue::from_static("GET ada"))
+        );
+        for nobody in [None, Some(&Principal::new("shop", "ada\nx"))] {
+            let unknown = ask(nobody).await;
+            assert_eq!((&unknown[X_SEEN], unknown.get(X_A)), (&HeaderValue::from_static("none"), None));
         }
         let mut say = Vec::new();
         let (head, ()) = Request::new(()).into_parts();
-        let service = set("hush").layer(End);
+        layer.layer(Nothing).explain(&head, &mut say);
+        let told = "headers: pass: request: set x-a from principal, set x-seen; response: set x-a from method and principal";
+        assert_eq!(say[0].to_string(), told);
+    }
+
+    #[test]
+    fn credentials_are_not_taken_from_whoever_checks_them() {
+        let template: Template = "Bearer {claim.token}".parse().unwrap();
+        let rules = Rules::new().set_from(http::header::AUTHORIZATION, template);
+        assert!(HeadersLayer::new(rules, Rules::new()).unwrap().owned_headers().is_empty());
+    }
+
+    struct Nothing;
+
+    impl Explain for Nothing {
+        fn explain(&self, _: &Parts, _: &mut Vec<Explanation>) {}
+    }
+
+    #[test]
+    fn values_are_shown_nowhere() {
+        let mut say = Vec::new();
+        let (head, ()) = Request::new(()).into_parts();
+        let service = set("hush").layer(Nothing);
         service.explain(&head, &mut say);
         assert_eq!(say[0].to_string(), "headers: pass: request: set x-a; response: set x-a");
         assert!(!format!("{:?}", set("hush")).contains("hush"));
-        HeadersLayer::default().layer(End).explain(&head, &mut say);
+        HeadersLayer::default().layer(Nothing).explain(&head, &mut say);
         assert_eq!(say[1].verdict, Verdict::Skip);
     }
 

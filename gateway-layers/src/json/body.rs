@@ -81,7 +81,12 @@ where
         if *this.is_broken {
             return Poll::Ready(None);
         }
+        let mut empty = 0;
         let rewritten = loop {
+            if empty == MAX_EMPTY {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             let polled = ready!(this.body.as_mut().poll_frame(cx));
             let Some(Work { rewriter, .. }) = this.work.as_deref_mut() else {
                 return Poll::Ready(polled.map(|frame| frame.map_err(Into::into)));
@@ -91,7 +96,7 @@ where
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(piece) => match rewriter.push(&piece) {
                         // An empty frame says nothing, and some servers take it for the end.
-                        Ok(bytes) if bytes.is_empty() => {}
+                        Ok(bytes) if bytes.is_empty() => empty += 1,
                         outcome => break outcome.map(|bytes| Some(Frame::data(bytes))),
                     },
                     Err(frame) => {
@@ -138,6 +143,9 @@ impl<B> fmt::Debug for JsonBody<B> {
             .finish_non_exhaustive()
     }
 }
+
+/// So many pieces of a value that is left out are read before others have their turn.
+const MAX_EMPTY: usize = 32;
 
 /// Digests of other bytes would only mislead (RFC 9530, 2).
 fn without_digests(mut frame: Frame<Bytes>) -> Frame<Bytes> {

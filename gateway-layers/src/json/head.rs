@@ -14,15 +14,37 @@ pub(super) fn ask_for_plain_and_whole(headers: &mut HeaderMap) {
     headers.remove(IF_RANGE);
 }
 
+/// What becomes of answers that are no JSON.
+#[cfg(feature = "config")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Others {
+    Pass,
+    Refuse,
+}
+
+#[cfg(feature = "config")]
+impl crate::config::Words for Others {
+    const WORDS: &'static [(&'static str, Self)] = &[("pass", Self::Pass), ("refuse", Self::Refuse)];
+}
+
 /// What to do with an answer, by its head: `None` leaves it alone.
-pub(super) fn form_of(status: StatusCode, headers: &HeaderMap) -> Result<Option<Form>, Refusal> {
+pub(super) fn form_of(
+    status: StatusCode,
+    headers: &HeaderMap,
+    json_only: bool,
+) -> Result<Option<Form>, Refusal> {
     if status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
         return Ok(None);
     }
-    if status == StatusCode::PARTIAL_CONTENT {
+    if matches!(status, StatusCode::PARTIAL_CONTENT | StatusCode::IM_USED) {
         return Err(refusal("partial_body", "the upstream answered with a part that nobody had asked for"));
     }
-    let Some(form) = announced(headers) else { return Ok(None) };
+    let form = match announced(headers) {
+        None if json_only => return Err(refusal("not_json", "the upstream's answer is not JSON")),
+        None => return Ok(None),
+        Some(_) if json_only => Form::Json,
+        Some(form) => form,
+    };
     if headers.get_all(CONTENT_ENCODING).iter().any(|coding| !is_identity(coding)) {
         return Err(refusal(
             "encoded_body",
@@ -51,7 +73,7 @@ fn is_json(kind: &[u8]) -> bool {
         let from = essence.len().checked_sub(suffix.len());
         from.is_some_and(|from| essence[from..].eq_ignore_ascii_case(suffix.as_bytes()))
     };
-    TYPES.iter().any(|name| is(&name)) || ends_in("+json") || ends_in("+json-seq")
+    TYPES.iter().any(is) || ends_in("+json") || ends_in("+json-seq")
 }
 
 fn is_identity(coding: &HeaderValue) -> bool {
@@ -69,7 +91,7 @@ fn is_utf8(kind: &HeaderValue) -> bool {
         let value = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
         let is_known = |known: &&[u8]| value.eq_ignore_ascii_case(known);
         !name.eq_ignore_ascii_case(b"charset")
-            || [b"utf-8".as_slice(), b"utf8", b"us-ascii"].iter().any(|known| is_known(&known))
+            || [b"utf-8".as_slice(), b"utf8", b"us-ascii"].iter().any(is_known)
     })
 }
 
@@ -101,7 +123,7 @@ mod tests {
             headers.append(name, HeaderValue::from_static(value));
         }
         let status = StatusCode::from_u16(status).unwrap();
-        form_of(status, &headers).map_err(|refusal| refusal.code())
+        form_of(status, &headers, false).map_err(|refusal| refusal.code())
     }
 
     #[test]
@@ -130,6 +152,18 @@ mod tests {
     }
 
     #[test]
+    fn where_only_json_may_pass_the_rest_is_refused() {
+        let strict =
+            |headers: &HeaderMap| form_of(StatusCode::OK, headers, true).map_err(|refusal| refusal.code());
+        let mut headers = HeaderMap::new();
+        assert_eq!(strict(&headers), Ok(Some(Form::Json)));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+        assert_eq!(strict(&headers), Err("not_json"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        assert_eq!(strict(&headers), Ok(Some(Form::Json)));
+    }
+
+    #[test]
     fn what_cannot_be_read_is_refused() {
         let json = ("content-type", "application/json");
         let of = |field| outcome(200, &[json, field]);
@@ -146,6 +180,7 @@ mod tests {
             let kind: &'static str = format!("application/json; a=b; {charset}").leak();
             assert_eq!(outcome(200, &[("content-type", kind)]), Err("unknown_charset"), "{charset}");
         }
+        assert_eq!(outcome(226, &[json]), Err("partial_body"));
         assert_eq!(outcome(206, &[json]), Err("partial_body"));
         assert_eq!(
             outcome(206, &[("content-type", "multipart/byteranges; boundary=x")]),

@@ -5,7 +5,8 @@
 //!
 //! **Which answers.** Those whose `Content-Type` is `application/json`, `text/json`, ends in `+json`, or is one of the
 //! types for several documents behind each other (NDJSON, JSON lines, `json-seq`, RFC 7464). If there is no
-//! `Content-Type`, those that begin with `{` or `[`. Everything else passes untouched, event streams and gRPC too.
+//! `Content-Type`, those that begin with `{` or `[`. Answers of every status. Everything else passes untouched, event
+//! streams and gRPC too, unless a layer is told to let nothing but JSON pass; so do refusals of layers inside.
 //!
 //! **Nothing slips out.** What cannot be read cannot be rewritten, so it does not pass:
 //!
@@ -14,6 +15,7 @@
 //! | compressed, although the request asked for `identity` | 502 `encoded_body` |
 //! | a part of the whole (206), although the request did not ask for one | 502 `partial_body` |
 //! | in another charset than UTF-8 | 502 `unknown_charset` |
+//! | no JSON, where nothing else may pass | 502 `not_json` |
 //! | no JSON, or no JSON any more: the head is gone by then | the transfer is broken visibly, cause `broken_json` |
 //!
 //! JSON is read strictly as in RFC 8259. Comments, trailing commas, `NaN`, single quotes, invalid UTF-8, or a document
@@ -47,5 +49,7 @@ pub use field::{Field, FieldError};
 pub use service::{Rewriting, RewritingFuture};
 
 pub(crate) use cover::Cover;
+#[cfg(feature = "config")]
+pub(crate) use head::Others;
 pub(crate) use plan::PlanBuilder;
 pub(crate) use service::Policy;

@@ -156,19 +156,19 @@ impl PlanBuilder {
     }
 
     /// The plan of these rules.
-    pub(crate) fn build(&self) -> Result<Plan, FieldError> {
+    pub(crate) fn build(self) -> Result<Plan, FieldError> {
         if let Some(error) = self.errors().into_iter().next() {
             return Err(error);
         }
         let mut rows: Vec<(Vec<Step>, Effect)> = Vec::new();
         let (mut covers, mut targets) = (Vec::new(), Vec::<Box<[u8]>>::new());
-        for (text, wanted) in &self.rules {
+        for (text, wanted) in self.rules {
             let field: Field = text.parse()?;
             let effect = match wanted {
                 Wanted::Allow => Effect::Allow,
                 Wanted::Drop => Effect::Drop,
                 Wanted::Cover(cover) => {
-                    covers.push(cover.clone());
+                    covers.push(cover);
                     Effect::Cover(covers.len() - 1)
                 }
                 Wanted::Rename(to) => {
@@ -178,7 +178,7 @@ impl PlanBuilder {
                     if known.is_none() {
                         targets.push(quoted.into());
                     }
-                    rows.push((field.sibling(to), Effect::Target(target)));
+                    rows.push((field.sibling(&to), Effect::Target(target)));
                     Effect::Rename(target)
                 }
             };

@@ -19,21 +19,22 @@ use tower_service::Service;
 use super::{JsonBody, head, plan::Plan};
 
 /// What one layer does with JSON.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Policy {
     /// The concern, by its feature name.
-    pub(crate) concern: &'static str,
-    pub(crate) plan: Arc<Plan>,
+    concern: &'static str,
+    pub(super) plan: Arc<Plan>,
     /// The rules in words.
-    pub(crate) words: String,
+    words: String,
+    /// Whether other answers are refused.
+    pub(crate) json_only: bool,
     pub(crate) decisions: Decisions,
 }
 
 impl Policy {
-    /// The same, counted elsewhere.
-    pub(crate) fn counting(&self, decisions: Decisions) -> Arc<Self> {
-        let (plan, words) = (Arc::clone(&self.plan), self.words.clone());
-        Arc::new(Self { concern: self.concern, plan, words, decisions })
+    pub(crate) fn new(concern: &'static str, plan: Plan, words: String) -> Arc<Self> {
+        let decisions = Decisions::default();
+        Arc::new(Self { concern, plan: Arc::new(plan), words, json_only: false, decisions })
     }
 }
 
@@ -112,13 +113,17 @@ impl Waiting {
     where
         AB: Body<Data = Bytes>,
     {
-        let form = match head::form_of(response.status(), response.headers()) {
-            // There is nothing in it that could slip out, and nothing that was not understood.
-            Err(_) if self.is_head => None,
+        let decisions = &self.policy.decisions;
+        // What a layer inside refused is the gateway's own word and has no fields of the upstream.
+        let is_ours = response.extensions().get::<Refusal>().is_some();
+        let is_empty = response.body().is_end_stream() || self.is_head;
+        let form = match head::form_of(response.status(), response.headers(), self.policy.json_only) {
+            _ if is_ours => None,
+            // Nothing can slip out of it.
+            Err(_) if is_empty => None,
             form => form?,
         };
-        let decisions = &self.policy.decisions;
-        let Some(form) = form.filter(|_| self.is_head || !response.body().is_end_stream()) else {
+        let Some(form) = form.filter(|_| self.is_head || !is_empty) else {
             decisions.count(Verdict::Skip);
             return Ok(response.map(JsonBody::unchanged));
         };

@@ -144,8 +144,8 @@ enum Doc {
     Plain(String),
     /// A text, by its parts as they are written and as they are meant.
     Text(Vec<(String, String)>),
-    Array(Vec<Doc>),
-    Object(Vec<(Vec<(String, String)>, Doc)>),
+    Array(Vec<Self>),
+    Object(Vec<(Vec<(String, String)>, Self)>),
 }
 
 fn meant(parts: &[(String, String)]) -> String {

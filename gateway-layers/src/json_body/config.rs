@@ -1,7 +1,7 @@
 //! The part of the document under `json_body`.
 
 use super::{JsonBodyLayer, Rules};
-use crate::config::Section;
+use crate::{config::Section, json::Others};
 
 /// ```yaml
 /// json_body:
@@ -9,10 +9,11 @@ use crate::config::Section;
 ///     drop: ["**.internal"]
 ///     rename: {items.sku: article}
 ///     allow: [id, items]            # everything else goes
+///     others: pass                  # or refuse: answers that are no JSON
 /// ```
 pub(crate) fn read(section: &mut Section<'_>) -> Option<JsonBodyLayer> {
     section.demand("response");
-    let rules = section.section("response", response).unwrap_or_default();
+    let (rules, others) = section.section("response", response).unwrap_or((Rules::new(), Others::Pass));
     if section.has("request") {
         section.demand("request");
         section.fail("request", "only the bodies of answers are edited");
@@ -21,15 +22,16 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<JsonBodyLayer> {
         section.fail("response", error.to_string());
     }
     let layer = JsonBodyLayer::new(rules).ok()?;
-    Some(layer.meter(&section.context().meter, section.place()))
+    Some(layer.json_only(others == Others::Refuse).meter(&section.context().meter, section.place()))
 }
 
-fn response(section: &mut Section<'_>) -> Option<Rules> {
+fn response(section: &mut Section<'_>) -> Option<(Rules, Others)> {
     let drop = section.or("drop", Vec::<String>::new());
     let rename = section.pairs::<String, String>("rename");
     let allow = section.or("allow", Vec::<String>::new());
+    let others = section.or("others", Others::Pass);
     section.demand_one_of(&["drop", "rename", "allow"]);
     let rules = drop.into_iter().fold(Rules::new(), Rules::drop);
     let rules = rename.into_iter().fold(rules, |rules, (field, to)| rules.rename(field, to));
-    Some(allow.into_iter().fold(rules, Rules::allow))
+    Some((allow.into_iter().fold(rules, Rules::allow), others))
 }

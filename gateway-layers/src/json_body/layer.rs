@@ -67,10 +67,9 @@ impl JsonBodyLayer {
         if rules.0.is_empty() {
             return Ok(Self::off());
         }
-        let plan = Arc::new(rules.0.build()?);
         let words = rules.0.words().join(", ");
-        let policy = Policy { concern: "json_body", plan, words, decisions: Decisions::default() };
-        Ok(Self { policy: Some(Arc::new(policy)) })
+        let policy = Policy::new("json_body", rules.0.build()?, words);
+        Ok(Self { policy: Some(policy) })
     }
 
     /// Passes everything on: the same type for stacks that may do without.
@@ -79,10 +78,22 @@ impl JsonBodyLayer {
         Self { policy: None }
     }
 
+    /// Refuses answers that are no JSON with 502 `not_json`, instead of passing them untouched. A client that may choose
+    /// the form of an answer, by `Accept` or otherwise, could ask for one that no rule is about.
+    #[must_use]
+    pub fn json_only(mut self, only: bool) -> Self {
+        if let Some(policy) = &mut self.policy {
+            Arc::make_mut(policy).json_only = only;
+        }
+        self
+    }
+
     /// Counts in this meter as `gateway_decisions_total{layer="json_body", place, verdict}`.
     #[must_use]
     pub fn meter(mut self, meter: &Meter, place: &str) -> Self {
-        self.policy = self.policy.map(|policy| policy.counting(Decisions::new(meter, "json_body", place)));
+        if let Some(policy) = &mut self.policy {
+            Arc::make_mut(policy).decisions = Decisions::new(meter, "json_body", place);
+        }
         self
     }
 }

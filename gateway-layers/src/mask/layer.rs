@@ -68,10 +68,9 @@ impl MaskLayer {
         if rules.0.is_empty() {
             return Ok(Self::off());
         }
-        let plan = Arc::new(rules.0.build()?);
         let words = rules.0.words().join(", ");
-        let policy = Policy { concern: "mask", plan, words, decisions: Decisions::default() };
-        Ok(Self { policy: Some(Arc::new(policy)) })
+        let policy = Policy::new("mask", rules.0.build()?, words);
+        Ok(Self { policy: Some(policy) })
     }
 
     /// Passes everything on: the same type for stacks that may do without.
@@ -80,10 +79,22 @@ impl MaskLayer {
         Self { policy: None }
     }
 
+    /// Refuses answers that are no JSON with 502 `not_json`, instead of passing them untouched. A client that may choose
+    /// the form of an answer, by `Accept` or otherwise, could ask for one that no rule is about.
+    #[must_use]
+    pub fn json_only(mut self, only: bool) -> Self {
+        if let Some(policy) = &mut self.policy {
+            Arc::make_mut(policy).json_only = only;
+        }
+        self
+    }
+
     /// Counts in this meter as `gateway_decisions_total{layer="mask", place, verdict}`.
     #[must_use]
     pub fn meter(mut self, meter: &Meter, place: &str) -> Self {
-        self.policy = self.policy.map(|policy| policy.counting(Decisions::new(meter, "mask", place)));
+        if let Some(policy) = &mut self.policy {
+            Arc::make_mut(policy).decisions = Decisions::new(meter, "mask", place);
+        }
         self
     }
 }

@@ -10,6 +10,7 @@ use gateway_core::{
     error::refusal_for,
     explain::Explain,
     meter::Meter,
+    refusal::Asked,
     testing::{channel, contract},
 };
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, request::Parts};
@@ -100,6 +101,44 @@ async fn what_cannot_be_read_is_refused_and_counted() {
     assert_eq!(of(200, ("content-type", "application/json;charset=utf-16")).await, (502, "unknown_charset"));
     let counted = "gateway_decisions_total{layer=\"mask\",place=\"users\",verdict=\"refuse\"} 3";
     assert!(meter.render().contains(counted), "{}", meter.render());
+}
+
+#[tokio::test]
+async fn another_form_of_the_same_passes_only_where_it_may() {
+    let xml = [("content-type", "application/xml")];
+    assert_eq!(text(ask("GET", 200, &xml, "<password>hush</password>").await).await.len(), 25);
+    let strict = layer().json_only(true);
+    let refused = answer(&strict, "GET", 200, &xml, "<password>hush</password>").await;
+    assert_eq!(refused.extensions().get().map(Refusal::code), Some("not_json"));
+    assert_eq!(answer(&strict, "GET", 200, &xml, "").await.status(), 200, "there is nothing in it");
+}
+
+#[tokio::test]
+async fn what_a_layer_inside_refused_is_not_masked() {
+    let refusing = service_fn(|request: Request<Body>| async move {
+        let refusal = Refusal::new(StatusCode::GATEWAY_TIMEOUT, "late", "too late");
+        Ok::<Response<Body>, BoxError>(refusal.into_response(&Asked::of_request(&request)))
+    });
+    let layer = MaskLayer::new(Rules::new().remove("detail")).unwrap().json_only(true);
+    let answer = layer.layer(refusing).oneshot(Request::new(Body::empty())).await.unwrap();
+    assert!(text(answer).await.contains("too late"));
+}
+
+#[test]
+fn a_long_value_that_is_left_out_gives_others_their_turn() {
+    let pieces = std::iter::once("{\"debug\":\"").chain(std::iter::repeat_n("x", 100)).chain(["\"}"]);
+    let mut body = pin!(rewritten(pieces.map(|piece| Bytes::from_static(piece.as_bytes()))));
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut turns = 0;
+    let mut out = Vec::new();
+    loop {
+        match body.as_mut().poll_frame(&mut cx) {
+            Poll::Pending => turns += 1,
+            Poll::Ready(Some(frame)) => out.extend_from_slice(&frame.unwrap().into_data().unwrap()),
+            Poll::Ready(None) => break,
+        }
+    }
+    assert_eq!((turns, out.as_slice()), (3, b"{}".as_slice()));
 }
 
 #[tokio::test]
