@@ -28,9 +28,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let services = eight::start().await?;
     let jwt = JwtLayer::new(ISSUER, [AUDIENCE], [jwt::Key::secret(Algorithm::Hs256, SECRET)?]);
     let mask = MaskLayer::new(mask::Rules::new().keep_last("card.number", "***", 4))?;
-    let plan = Plan::at("/page")
-        .branch(Branch::new("catalogue", "/catalogue").allow(["products"]))
-        .branch(Branch::new("advice", "/advice").service(Upstream::new([services.broken.as_str()]).build()?).optional());
+    let plan = Plan::at("/page").branch(Branch::new("catalogue", "/catalogue").allow(["products"])).branch(
+        Branch::new("advice", "/advice")
+            .service(Upstream::new([services.broken.as_str()]).build()?)
+            .optional(),
+    );
     let page = AggregateLayer::new(plan)?;
     let breakers = EndpointBreakers::new(Settings::default().minimum(2), "broken");
 
@@ -49,10 +51,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
                 .upstream(Upstream::new([services.catalogue.as_str()]))
         })
         .route(Rule::path("/page"), |route| {
-            route
-                .layer(jwt)
-                .layer(page)
-                .upstream(Upstream::new([services.catalogue.as_str()]))
+            route.layer(jwt).layer(page).upstream(Upstream::new([services.catalogue.as_str()]))
         })
         .route(Rule::path("/broken"), |route| {
             route.upstream(breakers.guard(Upstream::new([services.broken.as_str()])))

@@ -54,7 +54,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         _ => None,
     };
     let source = Source { name: "eight.yaml", text: DOCUMENT };
-    let declared = config::load(source, variable, &Context::default()).map_err(|problems| problems.to_string())?;
+    let declared =
+        config::load(source, variable, &Context::default()).map_err(|problems| problems.to_string())?;
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}", listener.local_addr()?);

@@ -87,7 +87,9 @@ pub async fn ask(gateway: &str) -> Result<Vec<String>, Box<dyn Error + Send + Sy
         let answer = send(gateway, request.body(Body::empty())?).await?;
         // Of a refusal the code says it all; its request id is another one every time.
         let text = match serde_json::from_str::<Value>(&answer.text) {
-            Ok(problem) if problem["code"].is_string() => problem["code"].as_str().unwrap_or_default().to_owned(),
+            Ok(problem) if problem["code"].is_string() => {
+                problem["code"].as_str().unwrap_or_default().to_owned()
+            }
             _ => answer.text.clone(),
         };
         lines.push(format!("{path}: {} {text}", answer.status.as_u16()).trim_end().to_owned());

@@ -164,7 +164,7 @@ fn a_whole_gateway_allocates_what_its_layers_say() {
 const REQUEST_ID: &str =
     "two for the shared id, one for the list of the answer's headers, two for its empty header map";
 
-const A_COPY_OF_THE_HEAD: &str = "retry, and fallback with a service: two for the headers, two for the map of extensions, one for the facts in it";
+const A_COPY_OF_THE_HEAD: &str = "retry, and fallback with a service: two for the copy of the headers";
 const ASKS: &str = "the header map grows, because the request has no `Accept-Encoding`";
 const FROM_FACTS: &str =
     "headers: the list of values; for one of them its text, and the value that shares it";

@@ -3,7 +3,11 @@
 use tower::Layer;
 
 use crate::cases::{Case, Leaf, calling, request};
-use gateway_layers::rate_limit::{Quota, RateLimitLayer};
+use gateway_layers::{
+    bulkhead::BulkheadLayer,
+    circuit_breaker::CircuitBreakerLayer,
+    rate_limit::{Quota, RateLimitLayer},
+};
 
 pub fn cases() -> Vec<Case> {
     let over_leaf = |name, make| Case { name, leaf: Some("leaf"), make };
@@ -12,5 +16,7 @@ pub fn cases() -> Vec<Case> {
         over_leaf("rate_limit", || {
             calling(RateLimitLayer::new(Quota::per_second(1_000_000_000)).layer(Leaf), request)
         }),
+        over_leaf("bulkhead", || calling(BulkheadLayer::new(10).layer(Leaf), request)),
+        over_leaf("circuit_breaker", || calling(CircuitBreakerLayer::default().layer(Leaf), request)),
     ]
 }

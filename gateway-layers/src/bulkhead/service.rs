@@ -44,28 +44,29 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let Some(shared) = &self.shared else {
-            return BulkheadFuture::passed(self.inner.call(request), None);
-        };
-        let mut bucket = None;
-        if let Some(key) = &shared.key {
-            let (head, body) = request.into_parts();
-            bucket = Some(key_or_nobody(key, &head));
-            request = Request::from_parts(head, body);
-        }
-        match Stay::begin(shared, bucket) {
-            Some(stay) if stay.is_inside() => BulkheadFuture::passed(self.inner.call(request), Some(stay)),
-            Some(stay) => {
-                let next = self.inner.clone();
-                let service = std::mem::replace(&mut self.inner, next);
-                let waiting = Waiting::new(stay, shared, service, request);
-                BulkheadFuture { kind: Kind::Waiting { waiting: Box::pin(waiting) } }
+        let mut stay = None;
+        if let Some(shared) = &self.shared {
+            let mut bucket = None;
+            if let Some(key) = &shared.key {
+                let (head, body) = request.into_parts();
+                bucket = Some(key_or_nobody(key, &head));
+                request = Request::from_parts(head, body);
             }
-            None => {
-                let answer = Some(Box::new((full(), Asked::of_request(&request))));
-                BulkheadFuture { kind: Kind::Refused { answer } }
+            match Stay::begin(shared, bucket) {
+                Some(begun) if begun.is_inside() => stay = Some(begun),
+                Some(begun) => {
+                    let next = self.inner.clone();
+                    let service = std::mem::replace(&mut self.inner, next);
+                    let waiting = Box::pin(Waiting::new(begun, shared, service, request));
+                    return BulkheadFuture { kind: Kind::Waiting { waiting } };
+                }
+                None => {
+                    let answer = Some(Box::new((full(), Asked::of_request(&request))));
+                    return BulkheadFuture { kind: Kind::Refused { answer } };
+                }
             }
         }
+        BulkheadFuture { kind: Kind::Passed { future: self.inner.call(request), stay } }
     }
 }
 
@@ -161,12 +162,6 @@ impl<S, B> Waiting<S, B> {
     }
 }
 
-impl<S: Service<Request<B>>, B> BulkheadFuture<S, B> {
-    fn passed(future: S::Future, stay: Option<Stay>) -> Self {
-        Self { kind: Kind::Passed { future, stay } }
-    }
-}
-
 impl<S, B, AB> Future for BulkheadFuture<S, B>
 where
     S: Service<Request<B>, Response = Response<AB>>,
@@ -180,11 +175,11 @@ where
             match kind.as_mut().project() {
                 KindProjection::Passed { future, stay } => {
                     let response = ready!(future.poll(cx))?;
+                    if response.body().is_end_stream() {
+                        *stay = None;
+                    }
                     let stay = stay.take();
-                    return Poll::Ready(Ok(response.map(|body| {
-                        let stay = stay.filter(|_| !body.is_end_stream());
-                        Guarded::new(body, stay.map(Held))
-                    })));
+                    return Poll::Ready(Ok(response.map(|body| Guarded::new(body, stay.map(Held)))));
                 }
                 KindProjection::Waiting { waiting } => match ready!(waiting.as_mut().poll_turn(cx)) {
                     Ok((stay, mut service, request)) => {

@@ -3,14 +3,14 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use gateway_core::{
     End, Explanation, Facts, Failure, Guard, Guarded, Refusal, Verdict, explain::Explain, refusal::Asked,
 };
-use http::{Request, Response, request::Parts};
+use http::{Extensions, Request, Response, request::Parts};
 use http_body::Body;
 use tower_service::Service;
 
@@ -48,27 +48,21 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let Some(shared) = &self.shared else {
-            return CircuitBreakerFuture {
-                kind: Kind::Passed { future: self.inner.call(request), call: Call::none() },
-            };
-        };
-        let mut keyed = None;
-        if let Some((key, circuits)) = &shared.keyed {
-            let (head, body) = request.into_parts();
-            let Breaker { settings, clock, .. } = &shared.breaker;
-            keyed = key.of(&head).and_then(|key| circuits.of(key, settings, clock));
-            request = Request::from_parts(head, body);
-        }
-        match Call::admit(shared, keyed, &request) {
-            Ok(call) => {
-                CircuitBreakerFuture { kind: Kind::Passed { future: self.inner.call(request), call } }
+        let mut call = Call::none();
+        if let Some(shared) = &self.shared {
+            let mut keyed = None;
+            if let Some((key, circuits)) = &shared.keyed {
+                let (head, body) = request.into_parts();
+                let Breaker { settings, clock, .. } = &shared.breaker;
+                keyed = key.of(&head).and_then(|key| circuits.of(key, settings, clock));
+                request = Request::from_parts(head, body);
             }
-            Err(refusal) => {
-                let answer = Some(Box::new((refusal, Asked::of_request(&request))));
-                CircuitBreakerFuture { kind: Kind::Refused { answer } }
+            if let Err(after) = call.admit(shared, keyed, request.extensions()) {
+                let answer = Some(Box::new((refusal(after), Asked::of_request(&request))));
+                return CircuitBreakerFuture { kind: Kind::Refused { answer } };
             }
         }
+        CircuitBreakerFuture { kind: Kind::Passed { future: self.inner.call(request), call } }
     }
 }
 
@@ -166,15 +160,19 @@ impl Call {
         Self { watched: None, deadline: None }
     }
 
-    fn admit<B>(
+    #[inline]
+    fn admit(
+        &mut self,
         shared: &Arc<Shared>,
         keyed: Option<Arc<Kept>>,
-        request: &Request<B>,
-    ) -> Result<Self, Refusal> {
+        facts: &Extensions,
+    ) -> Result<(), Duration> {
         let kept = keyed.as_ref().unwrap_or(&shared.breaker.kept);
-        let Some(ticket) = shared.breaker.admit(kept).map_err(refusal)? else { return Ok(Self::none()) };
-        let deadline = Facts::get(request.extensions()).and_then(Facts::deadline);
-        Ok(Self { watched: Some(Watched { shared: Arc::clone(shared), keyed, ticket }), deadline })
+        if let Some(ticket) = shared.breaker.admit(kept)? {
+            self.deadline = Facts::get(facts).and_then(Facts::deadline);
+            self.watched = Some(Watched { shared: Arc::clone(shared), keyed, ticket });
+        }
+        Ok(())
     }
 
     /// Records the answer's head. Only an answer that counted as a success is watched any longer.
