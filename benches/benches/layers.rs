@@ -14,7 +14,7 @@ use gateway_layers::{
     headers::{HeadersLayer, Rules},
     limits::LimitsLayer,
     metrics::MetricsLayer,
-    rate_limit::{Quota, RateLimitLayer},
+    rate_limit::{Algorithm, Fields, Limit, Quota, RateLimitLayer},
     request_id::RequestIdLayer,
     routing::{NotFound, RoutingLayer, Rule, Stack},
     timeout::TimeoutLayer,
@@ -57,6 +57,21 @@ fn layers(criterion: &mut Criterion) {
     bench!(
         "rate_limit by header",
         RateLimitLayer::new(Quota::per_second(1_000_000_000)).by(api_key).layer(Leaf)
+    );
+    let endless = Quota::per_second(1_000_000_000);
+    bench!(
+        "rate_limit, sliding window",
+        RateLimitLayer::new(endless).algorithm(Algorithm::SlidingWindow).layer(Leaf)
+    );
+    bench!(
+        "rate_limit, two limits at once",
+        RateLimitLayer::new(endless)
+            .and(Limit::new("daily", endless).algorithm(Algorithm::SlidingWindow))
+            .layer(Leaf)
+    );
+    bench!(
+        "rate_limit with fields of draft 10",
+        RateLimitLayer::new(endless).fields(Fields::Draft10).layer(Leaf)
     );
     bench!("headers, set both ways", HeadersLayer::new(set.clone(), set).unwrap().layer(Leaf));
     bench!("timeout", TimeoutLayer::new(Duration::from_secs(5)).layer(Leaf));
