@@ -19,7 +19,7 @@ use gateway_layers::{
     limits::LimitsLayer,
     mask::{self, MaskLayer},
     metrics::MetricsLayer,
-    rate_limit::{Quota, RateLimitLayer},
+    rate_limit::{Algorithm, Fields, Limit, Quota, RateLimitLayer},
     request_id::RequestIdLayer,
     retry::RetryLayer,
     routing::{NotFound, RoutingLayer, Rule, Stack},
@@ -66,6 +66,21 @@ fn layers(criterion: &mut Criterion) {
     );
     bench!("bulkhead", BulkheadLayer::new(100).queue(50).layer(Leaf));
     bench!("bulkhead by address", BulkheadLayer::new(100).by(Key::client_addr()).layer(Leaf));
+    let endless = Quota::per_second(1_000_000_000);
+    bench!(
+        "rate_limit, sliding window",
+        RateLimitLayer::new(endless).algorithm(Algorithm::SlidingWindow).layer(Leaf)
+    );
+    bench!(
+        "rate_limit, two limits at once",
+        RateLimitLayer::new(endless)
+            .and(Limit::new("daily", endless).algorithm(Algorithm::SlidingWindow))
+            .layer(Leaf)
+    );
+    bench!(
+        "rate_limit with fields of draft 10",
+        RateLimitLayer::new(endless).fields(Fields::Draft10).layer(Leaf)
+    );
     bench!("headers, set both ways", HeadersLayer::new(set.clone(), set).unwrap().layer(Leaf));
     bench!("circuit_breaker", CircuitBreakerLayer::default().layer(Leaf));
     let slow = Settings::default().slow(Duration::from_secs(1), 0.5);

@@ -24,7 +24,7 @@ use gateway_layers::{
     limits::LimitsLayer,
     mask::{self, MaskLayer},
     metrics::MetricsLayer,
-    rate_limit::{Quota, RateLimitLayer},
+    rate_limit::{Algorithm, Fields, Limit, Quota, RateLimitLayer},
     request_id::RequestIdLayer,
     retry::RetryLayer,
     routing::{NotFound, RoutingLayer, Rule, Stack},
@@ -91,7 +91,13 @@ fn layers_that_write_nothing_allocate_nothing() {
     let api_key = Key::header(HeaderName::from_static("x-api-key"));
     let limit = RateLimitLayer::new(Quota::per_second(1_000_000));
     assert_eq!(allocations(limit.layer(Leaf)), 0, "rate_limit by address");
-    assert_eq!(allocations(limit.by(api_key).layer(Leaf)), 0, "rate_limit by header");
+    let by_key = limit.by(api_key);
+    assert_eq!(allocations(by_key.layer(Leaf)), 0, "rate_limit by header");
+    let several = (0..7_u32).fold(by_key, |layer, number| {
+        let limit = Limit::new(number.to_string(), Quota::per_second(1_000_000));
+        layer.and(limit.algorithm(Algorithm::SlidingWindow))
+    });
+    assert_eq!(allocations(several.layer(Leaf)), 0, "rate_limit with eight limits");
     assert_eq!(allocations(ClientAddrLayer::default().layer(Leaf)), 0, "client_addr");
     assert_eq!(allocations(LimitsLayer::default().layer(Leaf)), 0, "limits");
     assert_eq!(allocations(MetricsLayer::new(&Meter::default()).layer(Leaf)), 0, "metrics");
@@ -137,6 +143,8 @@ fn layers_that_write_state_what_they_allocate() {
     let mask = MaskLayer::new(mask::Rules::new().replace("a", "***")).unwrap();
     assert_eq!(allocations(mask.layer(Leaf)), 1, "mask, if the answer is no JSON: {ASKS}");
 
+    let told = RateLimitLayer::new(Quota::per_second(1_000_000)).fields(Fields::Draft10);
+    assert_eq!(allocations(told.layer(Leaf)), 5, "{RATE_LIMIT_FIELDS}");
     let routing = RoutingLayer::new([(Rule::prefix("/orders"), Stack::new(Leaf))]).unwrap();
     assert_eq!(allocations(routing.layer(NotFound)), 1, "routing: the boxed future of the route");
 }
@@ -161,6 +169,7 @@ fn a_whole_gateway_allocates_what_its_layers_say() {
     assert_eq!(allocations(gateway), 1 + 5);
 }
 
+const RATE_LIMIT_FIELDS: &str = "two for the text, which is cut to its length, one for the list of the answer's headers, two for its empty header map";
 const REQUEST_ID: &str =
     "two for the shared id, one for the list of the answer's headers, two for its empty header map";
 

@@ -246,7 +246,7 @@ routes:
         "canonical: pass: the request can be read in one way only",
         "routing: skip: /users/*: another host or path",
         "routing: pass: the rule is orders (/orders/*)",
-        "rate_limit: refuse: 0 per 1s, 0 at once by client_addr: the next token is there in 1s",
+        "rate_limit: refuse: default: 0 per 1s, 0 at once by client_addr: room again in 1s",
         "timeout: pass: 504 after 5s",
         "forward: pass: to http://a in turn",
     ] {

@@ -1,2 +1,4 @@
+#[cfg(feature = "config")]
+mod config;
 mod layer;
 mod table;
