@@ -7,6 +7,7 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use gateway_benches::{Leaf, call, request};
 use gateway_layers::{
     access_log::{AccessLogLayer, Sink},
+    cache::CacheLayer,
     client_addr::ClientAddrLayer,
     config::{self, Source},
     core::{Body, Key, RescueLayer, canonical::CanonicalLayer, meter::Meter, upstream::Upstream},
@@ -59,6 +60,12 @@ fn layers(criterion: &mut Criterion) {
         RateLimitLayer::new(Quota::per_second(1_000_000_000)).by(api_key).layer(Leaf)
     );
     bench!("headers, set both ways", HeadersLayer::new(set.clone(), set).unwrap().layer(Leaf));
+    bench!("cache, by", CacheLayer::default().layer(Leaf));
+    let origin = HeadersLayer::new(
+        Rules::new(),
+        Rules::new().set(http::header::CACHE_CONTROL, HeaderValue::from_static("max-age=86400")),
+    );
+    bench!("cache, hit", CacheLayer::default().layer(origin.unwrap().layer(Leaf)));
     bench!("timeout", TimeoutLayer::new(Duration::from_secs(5)).layer(Leaf));
     for (name, rules) in [("routing, 100 rules", 100), ("routing, 10,000 rules", 10_000)] {
         let rules = (0..rules).map(|number| (Rule::prefix(format!("/svc{number}")), Stack::new(Leaf)));

@@ -51,7 +51,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         }
         let answer = whole(service.clone().oneshot(request.body(Body::empty())?).await?).await?;
         let asked = format!("{method} {path} {condition}");
-        println!("{}: {}: {} ({})", asked.trim_end(), answer.status, answer.text, answer.header("cache-status"));
+        println!(
+            "{}: {}: {} ({})",
+            asked.trim_end(),
+            answer.status,
+            answer.text,
+            answer.header("cache-status")
+        );
     }
     Ok(())
 }

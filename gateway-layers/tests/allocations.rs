@@ -14,6 +14,7 @@ use std::{
 use gateway_core::{Body, Clock, Facts, Key, meter::Meter};
 use gateway_layers::{
     access_log::{AccessLogLayer, Sink},
+    cache::CacheLayer,
     client_addr::ClientAddrLayer,
     gateway::Gateway,
     headers::HeadersLayer,
@@ -104,6 +105,46 @@ fn layers_that_write_state_what_they_allocate() {
     assert_eq!(allocations(routing.layer(NotFound)), 1, "routing: the boxed future of the route");
 }
 
+/// Says how long its answers are fresh, or not.
+#[derive(Clone)]
+struct Origin(Option<&'static str>);
+
+impl<B> Service<Request<B>> for Origin {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = std::future::Ready<Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<B>) -> Self::Future {
+        let mut response = Response::new(Body::empty());
+        if let Some(control) = self.0 {
+            response.headers_mut().insert("cache-control", http::HeaderValue::from_static(control));
+        }
+        std::future::ready(Ok(response))
+    }
+}
+
+#[test]
+fn a_cache_states_what_it_allocates() {
+    let cache = CacheLayer::default();
+    assert_eq!(allocations(CacheLayer::off().layer(Leaf)), 0, "cache off");
+    assert_eq!(allocations(cache.layer(Origin(Some("max-age=60")))), 6, "{CACHE_HIT}");
+    let by = tower::util::MapRequestLayer::new(|mut request: Request<Body>| {
+        *request.method_mut() = http::Method::POST;
+        request
+    });
+    let origin = Origin(Some("no-store"));
+    let alone = allocations(by.layer(origin.clone()));
+    assert_eq!(
+        allocations(by.layer(cache.layer(origin))),
+        alone,
+        "what passes by: nothing, if the head has room"
+    );
+}
+
 /// DESIGN's contract: at most two boxed futures per proxied request (route seam, leaf), and no boxed body where no
 /// layer wrapped one. The request has no body, the answer is empty; what is left is the seam and what the request id costs.
 #[test]
@@ -126,3 +167,5 @@ fn a_whole_gateway_allocates_what_its_layers_say() {
 
 const REQUEST_ID: &str =
     "two for the shared id, one for the list of the answer's headers, two for its empty header map";
+const CACHE_HIT: &str =
+    "two for the copy of the header map, and two each for the values of Age and Cache-Status";

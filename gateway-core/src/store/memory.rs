@@ -108,7 +108,12 @@ mod tests {
     fn changes_see_what_was_there() {
         let store = store(1_000);
         store.update(1, |before| before.is_none().then(|| vec![1]));
-        store.update(1, |before| before.map(|mut value| { value.push(2); value }));
+        store.update(1, |before| {
+            before.map(|mut value| {
+                value.push(2);
+                value
+            })
+        });
         assert_eq!(store.get(&1), Some(vec![1, 2]));
         store.update(1, |_| None);
         assert!(store.is_empty() && store.get(&1).is_none());

@@ -41,7 +41,8 @@ impl Change {
             return;
         }
         let store: &Store = &self.store.store;
-        store.invalidate(self.site.clone().target(self.target.path(), self.target.query()), Some(self.answer));
+        store
+            .invalidate(self.site.clone().target(self.target.path(), self.target.query()), Some(self.answer));
         for value in [LOCATION, CONTENT_LOCATION].iter().filter_map(|name| headers.get(name)) {
             if let Some((path, query)) = value.to_str().ok().and_then(|text| self.resolve(text)) {
                 store.invalidate(self.site.clone().target(&path, query), None);

@@ -29,7 +29,8 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<CacheLayer> {
     }
     let context = section.context();
     // What is stored under another partition or with cookies must not be found by a cache that is stricter.
-    let identity = Identity::new("cache", section.place()).and(max_size).and(partition.as_str()).and(set_cookie);
+    let identity =
+        Identity::new("cache", section.place()).and(max_size).and(partition.as_str()).and(set_cookie);
     let store = context.shelf.state(identity, || Store::new(max_size, &context.clock));
     let layer = CacheLayer::new(store).partition(partition).set_cookie(set_cookie).lock_wait(lock_wait);
     let layer = max_object.into_iter().fold(layer, CacheLayer::max_object);

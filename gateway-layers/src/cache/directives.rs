@@ -286,11 +286,7 @@ mod tests {
 
     fn scope() -> impl Strategy<Value = Scope> {
         let name = "[a-z][a-z0-9-]{0,8}".prop_map(|name| HeaderName::try_from(name).unwrap());
-        prop_oneof![
-            Just(Scope::Nothing),
-            Just(Scope::Everything),
-            vec(name, 1..4).prop_map(Scope::Fields),
-        ]
+        prop_oneof![Just(Scope::Nothing), Just(Scope::Everything), vec(name, 1..4).prop_map(Scope::Fields),]
     }
 
     prop_compose! {

@@ -10,8 +10,8 @@ use gateway_core::{Body, forwarding};
 use http::{
     HeaderMap, HeaderValue, Response, StatusCode,
     header::{
-        AGE, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE, DATE, ETAG, EXPIRES,
-        LAST_MODIFIED, VARY,
+        AGE, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE, DATE, ETAG,
+        EXPIRES, LAST_MODIFIED, VARY,
     },
 };
 
@@ -92,7 +92,8 @@ impl About {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         let headers = response.headers_mut();
-        for name in [CACHE_CONTROL, CONTENT_LOCATION, DATE, ETAG, EXPIRES, LAST_MODIFIED, VARY, CACHE_STATUS] {
+        for name in [CACHE_CONTROL, CONTENT_LOCATION, DATE, ETAG, EXPIRES, LAST_MODIFIED, VARY, CACHE_STATUS]
+        {
             for value in self.headers.get_all(&name) {
                 headers.append(&name, value.clone());
             }
@@ -175,7 +176,8 @@ impl About {
 
     /// Bytes of memory of what is not the body.
     fn bytes(&self) -> usize {
-        let field = |(name, value): (&http::HeaderName, &HeaderValue)| 2 * FIELD + name.as_str().len() + value.len();
+        let field =
+            |(name, value): (&http::HeaderName, &HeaderValue)| 2 * FIELD + name.as_str().len() + value.len();
         self.headers.iter().map(field).sum::<usize>() + self.vary.bytes() + size_of::<Entry>()
     }
 }

@@ -146,7 +146,8 @@ impl Fetch {
     fn pass(mut self: Box<Self>, mut head: response::Parts, body: Body) -> Response<Body> {
         self.over();
         self.shared.counts.miss.increment();
-        let told = Told { why: self.plan.why, status: None, stored: false, collapsed: self.collapsed, ttl: None };
+        let told =
+            Told { why: self.plan.why, status: None, stored: false, collapsed: self.collapsed, ttl: None };
         status::say(&mut head.headers, told.value());
         Response::from_parts(head, body)
     }
@@ -206,7 +207,12 @@ impl Fetch {
     }
 
     /// What is stored was found to be current (RFC 9111, 4.3.4).
-    fn validated(mut self: Box<Self>, stored: &Arc<Entry>, by: HeaderMap, exchange: Exchange) -> Response<Body> {
+    fn validated(
+        mut self: Box<Self>,
+        stored: &Arc<Entry>,
+        by: HeaderMap,
+        exchange: Exchange,
+    ) -> Response<Body> {
         let (store, name) = (&self.shared.store, self.look.name);
         if !conditional::confirms(&stored.about, &by) {
             store.forget(name, stored);

@@ -105,7 +105,8 @@ impl Filling {
             hope,
             lease,
         };
-        let filling = Arc::new(Self { about, identity, length, state: Mutex::new(state), wakers: Arc::default() });
+        let filling =
+            Arc::new(Self { about, identity, length, state: Mutex::new(state), wakers: Arc::default() });
         if let Some(hope) = &mut filling.state().hope {
             hope.leader = leader;
             // From here on others may read.
@@ -294,7 +295,10 @@ impl HttpBody for Reader {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         if self.is_done {
             return Poll::Ready(None);
         }
@@ -332,7 +336,9 @@ impl HttpBody for Reader {
             return true;
         }
         let state = self.filling.state();
-        matches!(state.stage, Stage::Complete(_)) && self.next >= state.gone + state.chunks.len() && state.trailers.is_none()
+        matches!(state.stage, Stage::Complete(_))
+            && self.next >= state.gone + state.chunks.len()
+            && state.trailers.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -54,7 +54,11 @@ impl Freshness {
 
 /// The explicit lifetime (RFC 9111, 4.2.1): `s-maxage`, or `max-age`, or `Expires` less `Date`. There is no heuristic:
 /// who says nothing gets `None`. What cannot be understood is stale.
-pub(super) fn lifetime(headers: &HeaderMap, directives: &Directives, received: SystemTime) -> Option<Duration> {
+pub(super) fn lifetime(
+    headers: &HeaderMap,
+    directives: &Directives,
+    received: SystemTime,
+) -> Option<Duration> {
     if let Some(seconds) = directives.s_maxage.or(directives.max_age) {
         return Some(Duration::from_secs(seconds));
     }

@@ -182,7 +182,11 @@ impl<S, B> Waiting<S, B> {
             return Some(Outcome::Alone);
         }
         if !about.vary.matches(&self.head.headers) {
-            let name = self.shared.store.namer.mixed(self.look.name, |part| about.vary.parts(&self.head.headers, part));
+            let name = self
+                .shared
+                .store
+                .namer
+                .mixed(self.look.name, |part| about.vary.parts(&self.head.headers, part));
             if name == self.flight {
                 return Some(Outcome::Alone);
             }

@@ -216,9 +216,18 @@ mod tests {
 
     fn told() -> impl Strategy<Value = Told> {
         let name = prop_oneof![
-            Just("x-forwarded-proto"), Just("x-forwarded-host"), Just("x-forwarded-port"), Just("x-forwarded-prefix")
+            Just("x-forwarded-proto"),
+            Just("x-forwarded-host"),
+            Just("x-forwarded-port"),
+            Just("x-forwarded-prefix")
         ];
-        ("/[ab/]{0,3}", option::of("[ab=]{0,2}"), vec((name, "[ab]{0,2}"), 0..3), option::of("[ab]{0,2}"), option::of(who()))
+        (
+            "/[ab/]{0,3}",
+            option::of("[ab=]{0,2}"),
+            vec((name, "[ab]{0,2}"), 0..3),
+            option::of("[ab]{0,2}"),
+            option::of(who()),
+        )
     }
 
     fn who() -> impl Strategy<Value = Who> {

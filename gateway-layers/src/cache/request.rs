@@ -8,7 +8,10 @@ use http::{
     request::Parts,
 };
 
-use super::{directives::{Directives, Scope}, status::Forwarded};
+use super::{
+    directives::{Directives, Scope},
+    status::Forwarded,
+};
 
 /// What a request asks of a cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +43,9 @@ impl Wish {
         }
         let headers = &head.headers;
         // Content of a GET is no part of the key. Ranges and preconditions on the origin's state are its business.
-        if has_body || [RANGE, IF_RANGE, IF_MATCH, IF_UNMODIFIED_SINCE].iter().any(|name| headers.contains_key(name)) {
+        if has_body
+            || [RANGE, IF_RANGE, IF_MATCH, IF_UNMODIFIED_SINCE].iter().any(|name| headers.contains_key(name))
+        {
             return match asked(headers).only_if_cached {
                 true => Self::Unsatisfiable,
                 false => Self::Pass(Forwarded::Bypass),
@@ -121,7 +126,9 @@ mod tests {
 
     #[test]
     fn a_method_that_nobody_knows_may_change_something() {
-        for (method, changes) in [("GET", false), ("TRACE", false), ("QUERY", false), ("PUT", true), ("FROB", true)] {
+        for (method, changes) in
+            [("GET", false), ("TRACE", false), ("QUERY", false), ("PUT", true), ("FROB", true)]
+        {
             assert_eq!(is_unsafe(&method.parse().unwrap()), changes, "{method}");
         }
     }

@@ -2,7 +2,12 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{conditional, entry::{About, Entry}, request::Terms, status::Forwarded};
+use super::{
+    conditional,
+    entry::{About, Entry},
+    request::Terms,
+    status::Forwarded,
+};
 
 /// What the store holds for a request.
 #[derive(Clone, Debug)]

@@ -4,9 +4,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use gateway_core::{
-    Body, BoxError, Explanation, Facts, Refusal, Verdict, explain::Explain, refusal::Asked,
-};
+use gateway_core::{Body, BoxError, Explanation, Facts, Refusal, Verdict, explain::Explain, refusal::Asked};
 use http::{Request, Response, StatusCode, request::Parts};
 use http_body::Body as HttpBody;
 use tower_service::Service;
@@ -53,7 +51,11 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let Some(shared) = &self.shared else {
-            return CacheFuture::new(State::Passing { future: self.inner.call(request), status: None, change: None });
+            return CacheFuture::new(State::Passing {
+                future: self.inner.call(request),
+                status: None,
+                change: None,
+            });
         };
         let (head, body) = request.into_parts();
         let look = match Wish::of(&head, !body.is_end_stream()) {
@@ -75,7 +77,17 @@ where
             Decision::Fetch(flight, plan) => (flight, plan),
         };
         if !may_wait(&shared, flight, &plan, look.terms) {
-            return CacheFuture::new(fetch(&shared, &mut self.inner, look, flight, head, body, plan, None, false));
+            return CacheFuture::new(fetch(
+                &shared,
+                &mut self.inner,
+                look,
+                flight,
+                head,
+                body,
+                plan,
+                None,
+                false,
+            ));
         }
         match shared.store.flights.join(flight) {
             Role::Lead(leader) => {
@@ -88,7 +100,17 @@ where
                     Decision::Fetch(flight, plan) => (flight, plan),
                 };
                 let leader = Some(leader);
-                CacheFuture::new(fetch(&shared, &mut self.inner, look, flight, head, body, plan, leader, false))
+                CacheFuture::new(fetch(
+                    &shared,
+                    &mut self.inner,
+                    look,
+                    flight,
+                    head,
+                    body,
+                    plan,
+                    leader,
+                    false,
+                ))
             }
             Role::Follow(follower) => {
                 // The instance that was made ready goes along: a fresh one might have to wait for it.
@@ -119,7 +141,9 @@ fn explain(shared: &Shared, head: &Parts) -> (Verdict, String) {
     let terms = match Wish::of(head, false) {
         Wish::Look(terms) => terms,
         Wish::Pass(why) => return (Verdict::Skip, format!("it goes on: {}", why.as_str())),
-        Wish::Unsatisfiable => return (Verdict::Refuse, "504: only-if-cached, and such answers are not stored".into()),
+        Wish::Unsatisfiable => {
+            return (Verdict::Refuse, "504: only-if-cached, and such answers are not stored".into());
+        }
     };
     let Some(look) = Look::of(shared, head, terms) else {
         return (Verdict::Skip, "it goes on: it names two hosts".to_owned());
@@ -129,15 +153,21 @@ fn explain(shared: &Shared, head: &Parts) -> (Verdict, String) {
     match choose(found, &terms, now) {
         Choice::Serve(entry) => {
             let (age, ttl) = (entry.about.age(now).as_secs(), entry.about.ttl(now));
-            (Verdict::Pass, format!("it is a hit: {age} s old, fresh for {ttl} s more; nothing behind is asked"))
+            (
+                Verdict::Pass,
+                format!("it is a hit: {age} s old, fresh for {ttl} s more; nothing behind is asked"),
+            )
         }
-        Choice::Unsatisfiable => (Verdict::Refuse, "504: only-if-cached, and nothing usable is stored".to_owned()),
+        Choice::Unsatisfiable => {
+            (Verdict::Refuse, "504: only-if-cached, and nothing usable is stored".to_owned())
+        }
         Choice::Fetch(plan) => {
             let asks = if plan.stored.is_some() { ", to validate what is stored" } else { "" };
-            let waits = match may_wait(shared, flight, &plan, terms) && shared.store.flights.is_under_way(flight) {
-                true => ", or waits for a request like it",
-                false => "",
-            };
+            let waits =
+                match may_wait(shared, flight, &plan, terms) && shared.store.flights.is_under_way(flight) {
+                    true => ", or waits for a request like it",
+                    false => "",
+                };
             (Verdict::Pass, format!("it goes on: {}{asks}{waits}", plan.why.as_str()))
         }
     }

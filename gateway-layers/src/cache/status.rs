@@ -115,7 +115,10 @@ mod tests {
         let told = Told { why: Forwarded::Stale, status: None, stored: false, collapsed: None, ttl: None };
         for (told, text) in [
             (told, "gateway; fwd=stale"),
-            (Told { status: Some(304), stored: true, ttl: Some(60), ..told }, "gateway; fwd=stale; fwd-status=304; stored; ttl=60"),
+            (
+                Told { status: Some(304), stored: true, ttl: Some(60), ..told },
+                "gateway; fwd=stale; fwd-status=304; stored; ttl=60",
+            ),
             (Told { collapsed: Some(true), ttl: Some(-1), ..told }, "gateway; fwd=stale; collapsed; ttl=-1"),
             (Told { collapsed: Some(false), ..told }, "gateway; fwd=stale; collapsed=?0"),
         ] {

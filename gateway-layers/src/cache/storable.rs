@@ -105,7 +105,10 @@ pub(super) fn check(
 /// The final status codes whose meaning for caches is known here (RFC 9111, 3: "understood"). 206 is not: parts are
 /// not put together.
 fn is_understood(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 200 | 203 | 204 | 300 | 301 | 302 | 303 | 307 | 308 | 404 | 405 | 410 | 414 | 501)
+    matches!(
+        status.as_u16(),
+        200 | 203 | 204 | 300 | 301 | 302 | 303 | 307 | 308 | 404 | 405 | 410 | 414 | 501
+    )
 }
 
 #[cfg(test)]
@@ -156,7 +159,12 @@ mod tests {
             (200, false, &[control("max-age=5, private=\"set-cookie\""), cookie], None),
             (200, false, &[control("max-age=5"), ("vary", "*")], Some(No::Vary)),
             (200, false, &[control("max-age=5"), ("trailer", "x-a")], Some(No::Trailers)),
-            (200, false, &[control("max-age=5"), ("content-type", "text/event-stream;x=y")], Some(No::EventStream)),
+            (
+                200,
+                false,
+                &[control("max-age=5"), ("content-type", "text/event-stream;x=y")],
+                Some(No::EventStream),
+            ),
         ] {
             assert_eq!(verdict(status, identified, lines), expected, "{status} {identified} {lines:?}");
         }

@@ -47,7 +47,9 @@ impl Store {
             targets: Targets::default(),
             flights: Arc::default(),
             marks: Marks::new(clock.now()),
-            answers: MemoryStore::new(max_bytes, BuildHasherDefault::default(), |_, slot: &Arc<Slot>| slot.bytes()),
+            answers: MemoryStore::new(max_bytes, BuildHasherDefault::default(), |_, slot: &Arc<Slot>| {
+                slot.bytes()
+            }),
             max_bytes,
         }
     }
@@ -90,19 +92,29 @@ impl Store {
 
     /// Keeps an answer in place of those that it makes superfluous. Whether it is kept: not if its target was changed
     /// since it was asked for.
-    pub(super) fn keep(&self, name: Name, identity: &Identity, entry: Arc<Entry>, is_replaced: impl Fn(&Entry) -> bool) -> bool {
+    pub(super) fn keep(
+        &self,
+        name: Name,
+        identity: &Identity,
+        entry: Arc<Entry>,
+        is_replaced: impl Fn(&Entry) -> bool,
+    ) -> bool {
         if !entry.about.is_valid() {
             return false;
         }
         self.answers.update(name, |slot| {
             let same = slot.filter(|slot| slot.identity == *identity);
             let mut variants: Vec<_> = same.map(|slot| slot.variants.clone()).unwrap_or_default();
-            let younger = |kept: &Entry| kept.about.received() > entry.about.received() && kept.about.vary == entry.about.vary;
+            let younger = |kept: &Entry| {
+                kept.about.received() > entry.about.received() && kept.about.vary == entry.about.vary
+            };
             if variants.iter().any(|kept| younger(kept) && kept.about.is_valid()) {
                 // Two were under way; the older answer came last.
                 return Some(Arc::new(Slot { identity: identity.clone(), variants }));
             }
-            variants.retain(|kept| kept.about.is_valid() && kept.about.vary != entry.about.vary && !is_replaced(kept));
+            variants.retain(|kept| {
+                kept.about.is_valid() && kept.about.vary != entry.about.vary && !is_replaced(kept)
+            });
             if variants.len() >= MOST_VARIANTS {
                 variants.remove(0);
             }
@@ -146,7 +158,10 @@ impl Slot {
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").field("max_bytes", &self.max_bytes).field("bytes", &self.bytes()).finish_non_exhaustive()
+        f.debug_struct("Store")
+            .field("max_bytes", &self.max_bytes)
+            .field("bytes", &self.bytes())
+            .finish_non_exhaustive()
     }
 }
 

@@ -10,7 +10,10 @@ use std::{
 };
 
 use gateway_core::{
-    Body, BoxError, Clock, Facts, Refusal, explain::Explain, meter::Meter, testing::{channel, contract},
+    Body, BoxError, Clock, Facts, Refusal,
+    explain::Explain,
+    meter::Meter,
+    testing::{channel, contract},
 };
 use http::{Request, Response, StatusCode};
 use tower::{Layer, Service, ServiceExt, service_fn};
@@ -49,7 +52,8 @@ async fn a_refusal_is_not_stored_whatever_it_says() {
     let refusing = service_fn(move |request: Request<Body>| {
         counted.fetch_add(1, Ordering::SeqCst);
         let asked = gateway_core::refusal::Asked::of_request(&request);
-        let mut response = Refusal::new(StatusCode::NOT_FOUND, "nothing", "nothing").into_response::<Body>(&asked);
+        let mut response =
+            Refusal::new(StatusCode::NOT_FOUND, "nothing", "nothing").into_response::<Body>(&asked);
         response.headers_mut().insert("cache-control", "max-age=60".parse().unwrap());
         std::future::ready(Ok::<_, Infallible>(response))
     });
@@ -108,7 +112,10 @@ async fn who_waits_too_long_goes_on_alone_and_never_past_its_deadline() {
     assert_eq!(answer.headers()["cache-status"], "gateway; fwd=uri-miss; collapsed=?0");
     assert!(!patient.is_finished());
     hands.advance(Duration::from_secs(4));
-    assert_eq!(patient.await.unwrap().unwrap().headers()["cache-status"], "gateway; fwd=uri-miss; collapsed=?0");
+    assert_eq!(
+        patient.await.unwrap().unwrap().headers()["cache-status"],
+        "gateway; fwd=uri-miss; collapsed=?0"
+    );
     leader.abort();
 }
 
@@ -164,9 +171,15 @@ async fn the_store_stays_within_its_bound_and_counts() {
     }
     assert!(store.bytes() > 50_000, "{store:?}");
     let metrics = meter.render();
-    assert!(metrics.contains("gateway_cache_requests_total{outcome=\"miss\",place=\"orders\"} 100")
-        || metrics.contains("gateway_cache_requests_total{place=\"orders\",outcome=\"miss\"} 100"), "{metrics}");
-    assert!(metrics.contains(&format!("gateway_cache_bytes{{place=\"orders\"}} {}", store.bytes())), "{metrics}");
+    assert!(
+        metrics.contains("gateway_cache_requests_total{outcome=\"miss\",place=\"orders\"} 100")
+            || metrics.contains("gateway_cache_requests_total{place=\"orders\",outcome=\"miss\"} 100"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains(&format!("gateway_cache_bytes{{place=\"orders\"}} {}", store.bytes())),
+        "{metrics}"
+    );
 }
 
 #[tokio::test]
@@ -195,16 +208,26 @@ async fn says_what_it_would_do() {
     let (clock, _) = Clock::manual();
     let layer = CacheLayer::default().clock(clock);
     let said = |method: &str, control: &str| {
-        let request = Request::builder().method(method).uri("/").header("host", "a.test").header("cache-control", control);
+        let request = Request::builder()
+            .method(method)
+            .uri("/")
+            .header("host", "a.test")
+            .header("cache-control", control);
         let mut say = Vec::new();
         layer.layer(End).explain(&request.body(()).unwrap().into_parts().0, &mut say);
         say.remove(0).to_string()
     };
     assert_eq!(said("GET", ""), "cache: pass: it goes on: uri-miss");
     assert_eq!(said("POST", ""), "cache: skip: it goes on: method");
-    assert_eq!(said("GET", "only-if-cached"), "cache: refuse: 504: only-if-cached, and nothing usable is stored");
+    assert_eq!(
+        said("GET", "only-if-cached"),
+        "cache: refuse: 504: only-if-cached, and nothing usable is stored"
+    );
     text(layer.layer(service_fn(hello)), "/").await;
-    assert_eq!(said("GET", ""), "cache: pass: it is a hit: 0 s old, fresh for 60 s more; nothing behind is asked");
+    assert_eq!(
+        said("GET", ""),
+        "cache: pass: it is a hit: 0 s old, fresh for 60 s more; nothing behind is asked"
+    );
     assert_eq!(said("GET", "no-cache"), "cache: pass: it goes on: request");
 }
 

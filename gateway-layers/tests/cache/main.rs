@@ -82,7 +82,8 @@ async fn tell(story: &str, change: &impl Fn(CacheLayer) -> CacheLayer) -> Result
     for exchange in &exchanges {
         at += exchange.wait;
         if let Some(answer) = &exchange.answer {
-            script.push(vec![Step::ReadBody, Step::Send(render(&dated(answer, at), &exchange.request).leak())]);
+            script
+                .push(vec![Step::ReadBody, Step::Send(render(&dated(answer, at), &exchange.request).leak())]);
         }
     }
     let upstream = ScriptedUpstream::start(script).await.unwrap();
@@ -111,7 +112,9 @@ async fn tell(story: &str, change: &impl Fn(CacheLayer) -> CacheLayer) -> Result
                 return Err(format!("request {number}: `{line}` does not hold for {head}"));
             }
         }
-        answer.check(&dated(&exchange.expected, at)).map_err(|failure| format!("request {number}: {failure}"))?;
+        answer
+            .check(&dated(&exchange.expected, at))
+            .map_err(|failure| format!("request {number}: {failure}"))?;
     }
     Ok(())
 }
@@ -176,7 +179,8 @@ fn render(answer: &str, request: &str) -> String {
     }
     if chunked {
         let trailer = if trailer.is_empty() { String::new() } else { format!("{trailer}\r\n") };
-        text += &format!("transfer-encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n{trailer}\r\n", body.len());
+        text +=
+            &format!("transfer-encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n{trailer}\r\n", body.len());
     } else {
         text += &format!("content-length: {}\r\n\r\n", body.len());
         if !request.starts_with("HEAD") {
@@ -284,7 +288,8 @@ impl Answer {
     }
 
     fn header(&self, name: &str) -> Option<String> {
-        let values: Vec<_> = self.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| &**value).collect();
+        let values: Vec<_> =
+            self.headers.iter().filter(|(known, _)| known == name).map(|(_, value)| &**value).collect();
         (!values.is_empty()).then(|| values.join(", "))
     }
 

@@ -26,17 +26,33 @@ const BY_PRINCIPAL: &[Row] = &[
 ];
 
 const SHARED: &[Row] = &[
-    ("9111 3.5", "what the origin calls public is for everybody", "
+    (
+        "9111 3.5",
+        "what the origin calls public is for everybody",
+        "
         > GET / | authorization: one \n < 200 | cache-control: public, max-age=60 \n = 200
         > GET / | authorization: two \n = 200 | hit; ttl=60
-        > GET / \n = 200 | hit; ttl=60"),
-    ("9111 3.5", "s-maxage is for everybody", "
+        > GET / \n = 200 | hit; ttl=60",
+    ),
+    (
+        "9111 3.5",
+        "s-maxage is for everybody",
+        "
         > GET / | authorization: one \n < 200 | cache-control: s-maxage=60 \n = 200
-        > GET / | authorization: two \n = 200 | hit; ttl=60"),
-    ("9111 3.5", "what it does not is not stored", "
+        > GET / | authorization: two \n = 200 | hit; ttl=60",
+    ),
+    (
+        "9111 3.5",
+        "what it does not is not stored",
+        "
         > GET / | authorization: one \n < 200 | cache-control: max-age=60 \n = 200 | fwd=uri-miss
-        > GET / | authorization: two \n < 200 \n = 200 | fwd=uri-miss"),
-    ("9111 3.5", "what was stored for nobody in particular is for everybody", "
+        > GET / | authorization: two \n < 200 \n = 200 | fwd=uri-miss",
+    ),
+    (
+        "9111 3.5",
+        "what was stored for nobody in particular is for everybody",
+        "
         > GET / \n < 200 | cache-control: max-age=60 \n = 200
-        > GET / | authorization: one \n = 200 | hit; ttl=60"),
+        > GET / | authorization: one \n = 200 | hit; ttl=60",
+    ),
 ];

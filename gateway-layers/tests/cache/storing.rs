@@ -169,20 +169,34 @@ const ROWS: &[Row] = &[
         > GET / \n = 200 | hit; ttl=60 | link: <a>, <b>"),
 ];
 
-const WITH_COOKIES: &[Row] = &[
-    ("9111 7.3", "an answer with Set-Cookie is stored with it", "
+const WITH_COOKIES: &[Row] = &[(
+    "9111 7.3",
+    "an answer with Set-Cookie is stored with it",
+    "
         > GET / \n < 200 | cache-control: max-age=60 | set-cookie: a=b \n = 200 | fwd=uri-miss; stored; ttl=60
-        > GET / \n = 200 | hit; ttl=60 | set-cookie: a=b"),
-];
+        > GET / \n = 200 | hit; ttl=60 | set-cookie: a=b",
+)];
 
 const SMALL: &[Row] = &[
-    ("9111 3", "an answer of just the size is stored", "
+    (
+        "9111 3",
+        "an answer of just the size is stored",
+        "
         > GET / \n < 200 | cache-control: max-age=60 | body: four \n = 200 | fwd=uri-miss; stored; ttl=60
-        > GET / \n = 200 | hit; ttl=60 | body: four"),
-    ("9111 3", "a longer one is not, and passes whole", "
+        > GET / \n = 200 | hit; ttl=60 | body: four",
+    ),
+    (
+        "9111 3",
+        "a longer one is not, and passes whole",
+        "
         > GET / \n < 200 | cache-control: max-age=60 | body: fives \n = 200 | fwd=uri-miss | body: fives
-        > GET / \n < 200 \n = 200 | fwd=uri-miss"),
-    ("9111 3", "a longer one of unknown length passes whole, too", "
+        > GET / \n < 200 \n = 200 | fwd=uri-miss",
+    ),
+    (
+        "9111 3",
+        "a longer one of unknown length passes whole, too",
+        "
         > GET / \n < 200 | cache-control: max-age=60 | chunked | body: fives \n = 200 | body: fives
-        > GET / \n < 200 | body: two \n = 200 | fwd=uri-miss | body: two"),
+        > GET / \n < 200 | body: two \n = 200 | fwd=uri-miss | body: two",
+    ),
 ];

@@ -368,7 +368,8 @@ async fn a_principal_without_authorization_is_one_with_it() {
     let service = RescueLayer::default().layer(CacheLayer::default().layer(forward));
     for _ in 0..2 {
         let mut request = get("/");
-        Facts::of(request.extensions_mut(), &Clock::default()).set_principal(&Principal::new("api_key", "ada"));
+        Facts::of(request.extensions_mut(), &Clock::default())
+            .set_principal(&Principal::new("api_key", "ada"));
         whole(service.clone().oneshot(request).await.unwrap()).await.unwrap();
     }
     assert_eq!(upstream.heads().len(), 2);
