@@ -9,6 +9,7 @@ use gateway_layers::{
     access_log::{AccessLogLayer, Sink},
     bulkhead::BulkheadLayer,
     circuit_breaker::{CircuitBreakerLayer, Settings},
+    cache::CacheLayer,
     client_addr::ClientAddrLayer,
     config::{self, Source},
     core::{Body, Key, RescueLayer, canonical::CanonicalLayer, meter::Meter, upstream::Upstream},
@@ -90,6 +91,12 @@ fn layers(criterion: &mut Criterion) {
     let mask = MaskLayer::new(mask::Rules::new().replace("**.password", "***")).unwrap();
     bench!("mask, no JSON", mask.layer(Leaf));
     bench!("mask without rules", MaskLayer::off().layer(Leaf));
+    bench!("cache, by", CacheLayer::default().layer(Leaf));
+    let origin = HeadersLayer::new(
+        Rules::new(),
+        Rules::new().set(http::header::CACHE_CONTROL, HeaderValue::from_static("max-age=86400")),
+    );
+    bench!("cache, hit", CacheLayer::default().layer(origin.unwrap().layer(Leaf)));
     bench!("timeout", TimeoutLayer::new(Duration::from_secs(5)).layer(Leaf));
     bench!("timeout of a try", TryTimeoutLayer::new(Duration::from_secs(1)).layer(Leaf));
     bench!("retry", RetryLayer::default().layer(Leaf));

@@ -16,6 +16,7 @@ use gateway_layers::{
     access_log::{AccessLogLayer, Sink},
     bulkhead::BulkheadLayer,
     circuit_breaker::{CircuitBreakerLayer, Settings},
+    cache::CacheLayer,
     client_addr::ClientAddrLayer,
     fallback::{FallbackLayer, Instead},
     gateway::Gateway,
@@ -144,6 +145,46 @@ fn layers_that_write_state_what_they_allocate() {
     assert_eq!(allocations(routing.layer(NotFound)), 1, "routing: the boxed future of the route");
 }
 
+/// Says how long its answers are fresh, or not.
+#[derive(Clone)]
+struct Origin(Option<&'static str>);
+
+impl<B> Service<Request<B>> for Origin {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = std::future::Ready<Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<B>) -> Self::Future {
+        let mut response = Response::new(Body::empty());
+        if let Some(control) = self.0 {
+            response.headers_mut().insert("cache-control", http::HeaderValue::from_static(control));
+        }
+        std::future::ready(Ok(response))
+    }
+}
+
+#[test]
+fn a_cache_states_what_it_allocates() {
+    let cache = CacheLayer::default();
+    assert_eq!(allocations(CacheLayer::off().layer(Leaf)), 0, "cache off");
+    assert_eq!(allocations(cache.layer(Origin(Some("max-age=60")))), 6, "{CACHE_HIT}");
+    let by = tower::util::MapRequestLayer::new(|mut request: Request<Body>| {
+        *request.method_mut() = http::Method::POST;
+        request
+    });
+    let origin = Origin(Some("no-store"));
+    let alone = allocations(by.layer(origin.clone()));
+    assert_eq!(
+        allocations(by.layer(cache.layer(origin))),
+        alone,
+        "what passes by: nothing, if the head has room"
+    );
+}
+
 /// DESIGN's contract: at most two boxed futures per proxied request (route seam, leaf), and no boxed body where no
 /// layer wrapped one. The request has no body, the answer is empty; what is left is the seam and what the request id costs.
 #[test]
@@ -171,3 +212,5 @@ const REQUEST_ID: &str =
 const A_COPY_OF_THE_HEAD: &str = "retry, and fallback with a service: two for the copy of the headers";
 const FROM_FACTS: &str =
     "headers: the list of values; for one of them its text, and the value that shares it";
+const CACHE_HIT: &str =
+    "two for the copy of the header map, and two each for the values of Age and Cache-Status";
