@@ -33,10 +33,12 @@
 
 mod body;
 mod cover;
+mod fate;
 mod field;
 mod head;
 mod output;
 mod plan;
+mod plan_builder;
 mod rewriter;
 mod scan;
 mod service;
@@ -51,5 +53,5 @@ pub use service::{Rewriting, RewritingFuture};
 pub(crate) use cover::Cover;
 #[cfg(feature = "config")]
 pub(crate) use head::Others;
-pub(crate) use plan::PlanBuilder;
+pub(crate) use plan_builder::PlanBuilder;
 pub(crate) use service::Policy;

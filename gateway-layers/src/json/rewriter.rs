@@ -3,6 +3,7 @@ use std::{fmt, sync::Arc};
 use bytes::Bytes;
 
 use super::{
+    fate::{Fate, Mode},
     output::{Held, Output},
     plan::Plan,
     scan::Number,
@@ -14,24 +15,24 @@ use super::{
 /// It reads JSON strictly (RFC 8259) and keeps what it does not change byte for byte. Whoever reads more leniently
 /// than the standard would see another document, so everything that is not JSON ends the rewriting with [`Broken`].
 pub(crate) struct Rewriter {
-    plan: Arc<Plan>,
+    pub(super) plan: Arc<Plan>,
     form: Form,
-    place: Place,
-    mode: Mode,
-    stack: Vec<Frame>,
+    pub(super) place: Place,
+    pub(super) mode: Mode,
+    pub(super) stack: Vec<Frame>,
     /// The states of the plan for the frames that are watched, one after the other.
-    states: Vec<u64>,
+    pub(super) states: Vec<u64>,
     /// The state for the value that comes next, and what becomes of it.
-    state: Vec<u64>,
-    fate: Fate,
-    is_live: bool,
+    pub(super) state: Vec<u64>,
+    pub(super) fate: Fate,
+    pub(super) is_live: bool,
     /// The height of the stack at which the value stands that is left out, and whether it is covered.
-    muted_at: usize,
-    is_covered: bool,
-    held: Held,
+    pub(super) muted_at: usize,
+    pub(super) is_covered: bool,
+    pub(super) held: Held,
     /// Whether there is space since the last value or colon.
-    is_spaced: bool,
-    text: Text,
+    pub(super) is_spaced: bool,
+    pub(super) text: Text,
     /// How many bytes came before this piece.
     before: u64,
     /// How many bytes of a byte order mark came.
@@ -49,7 +50,7 @@ pub(crate) enum Form {
 
 /// What may come next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+pub(super) enum Place {
     Value,
     FirstElement,
     FirstName,
@@ -67,37 +68,16 @@ enum Place {
     Foreign,
 }
 
-/// What becomes of the bytes that are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
-    Pass,
-    /// They wait for a decision in the piece, and in `held` once the piece ends.
-    Hold,
-    /// A member's name is in `held`, and its value decides; what is between is left out.
-    Undecided,
-    /// They are left out.
-    Mute,
-}
-
-/// What becomes of a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    Pass,
-    /// It is not allowed, but something inside of it may be.
-    Descend,
-    Cover(usize),
-}
-
 #[derive(Clone, Copy, Debug)]
-struct Frame {
-    is_object: bool,
+pub(super) struct Frame {
+    pub(super) is_object: bool,
     /// Whether the names or elements in it are decided about.
-    is_watched: bool,
-    is_allowed: bool,
+    pub(super) is_watched: bool,
+    pub(super) is_allowed: bool,
     /// Whether anything was written in it, so that a comma is due.
-    has_written: bool,
+    pub(super) has_written: bool,
     /// The new names that are taken.
-    targets: u64,
+    pub(super) targets: u64,
 }
 
 /// Why a body is not the JSON that it should be.
@@ -239,37 +219,7 @@ impl Rewriter {
 
     /// The first byte of a value.
     fn value(&mut self, out: &mut Output<'_>, byte: u8, at: usize) -> Step {
-        let is_container = matches!(byte, b'{' | b'[');
-        let mut wants = Wants::Nothing;
-        match self.fate {
-            _ if self.mode == Mode::Mute => {}
-            Fate::Pass => {}
-            Fate::Descend if is_container => match self.mode {
-                Mode::Hold | Mode::Undecided => self.release(out, at, None),
-                _ => self.written(),
-            },
-            Fate::Descend => {
-                if self.mode == Mode::Pass {
-                    out.pass(at);
-                }
-                if self.stack.is_empty() {
-                    out.put(b"null");
-                }
-                self.mute(out, at);
-            }
-            Fate::Cover(cover) => {
-                out.pass(at);
-                let cover = self.plan.cover(cover);
-                out.put(b"\"");
-                out.put(cover.escaped.as_bytes());
-                if cover.shown > 0 && matches!(byte, b'"' | b'-' | b'0'..=b'9') {
-                    self.text.tail.begin(cover.shown);
-                    wants = Wants::Tail;
-                }
-                self.mute(out, at);
-                self.is_covered = true;
-            }
-        }
+        let wants = self.meet(out, byte, at);
         self.text.begin(wants);
         self.place = match byte {
             b'{' | b'[' => return self.open(out, byte, at),
@@ -313,27 +263,6 @@ impl Rewriter {
             self.states.truncate(self.states.len() - self.plan.words);
         }
         self.end_value(out, at);
-    }
-
-    fn comma(&mut self, out: &mut Output<'_>, at: usize) {
-        self.place = if self.is_in_object() { Place::Name } else { Place::Value };
-        let Some(frame) = self.stack.last().copied().filter(|frame| frame.is_watched) else { return };
-        if !frame.is_object {
-            self.element();
-        }
-        if frame.is_object || !frame.is_allowed {
-            out.hold_comma(at);
-            self.mode = Mode::Hold;
-        }
-    }
-
-    /// The next value is an element of an array, and what holds for the array holds for it.
-    fn element(&mut self) {
-        let Some(frame) = self.stack.last() else { return };
-        self.fate = if frame.is_allowed { Fate::Pass } else { Fate::Descend };
-        self.is_live = true;
-        self.state.clear();
-        self.state.extend_from_slice(&self.states[self.states.len() - self.plan.words..]);
     }
 
     fn name(&mut self, out: &mut Output<'_>, at: usize) -> Step {
@@ -388,103 +317,13 @@ impl Rewriter {
     /// A value ends in front of here.
     fn end_value(&mut self, out: &mut Output<'_>, at: usize) {
         if self.mode == Mode::Mute && self.muted_at == self.stack.len() {
-            if std::mem::take(&mut self.is_covered) {
-                out.put(self.text.take_tail().as_bytes());
-                out.put(b"\"");
-            }
-            out.skip(at);
-            self.mode = Mode::Pass;
+            self.unmute(out, at);
         }
         self.is_spaced = false;
         self.place = if self.stack.is_empty() { Place::End } else { Place::AfterValue };
     }
 
-    /// A member's name is known, or known to be longer than any that a field can have.
-    fn decide(&mut self, out: &mut Output<'_>, at: usize) {
-        let Some(frame) = self.stack.last().copied() else { return };
-        let name = self.text.name();
-        let state = &self.states[self.states.len() - self.plan.words..];
-        let found = self.plan.step(state, name, &mut self.state);
-        let taken = found.rename.or(found.target).map_or(0, |target| 1 << target);
-        let is_allowed = frame.is_allowed || found.is_allowed;
-        // Its value decides, and so long must the name be held: one that is too long for it is not allowed.
-        let may_descend = found.leads_to_allowed && name.is_some();
-        if found.is_dropped || frame.targets & taken != 0 || !(is_allowed || may_descend) {
-            return self.mute(out, at);
-        }
-        if let Some(frame) = self.stack.last_mut() {
-            frame.targets |= taken;
-        }
-        self.is_live = found.is_live;
-        if is_allowed {
-            self.fate = found.cover.map_or(Fate::Pass, Fate::Cover);
-            self.release(out, at, found.rename);
-            return;
-        }
-        self.fate = Fate::Descend;
-        self.hold(out, at);
-        if let Some(target) = found.rename {
-            self.held.name.clear();
-            self.held.name.extend_from_slice(self.plan.target(target));
-        }
-        out.skip(at);
-        self.mode = Mode::Undecided;
-    }
-
-    /// Keeps what waits for a decision until the next piece.
-    fn hold(&mut self, out: &Output<'_>, to: usize) {
-        let name = self.name_from(out, to);
-        self.held.keep(&out.piece[out.from..name], &out.piece[name..to]);
-    }
-
-    /// What was held passes, under another name if it has one.
-    fn release(&mut self, out: &mut Output<'_>, at: usize, rename: Option<usize>) {
-        let has_written = self.stack.last().is_some_and(|frame| frame.has_written);
-        if has_written {
-            out.put_comma();
-        }
-        let name = self.name_from(out, at);
-        out.put(&self.held.gap);
-        match rename {
-            Some(target) => {
-                out.pass(name);
-                out.put(self.plan.target(target));
-                out.skip(at);
-            }
-            None => out.put(&self.held.name),
-        }
-        if self.mode == Mode::Undecided {
-            out.put(if self.is_spaced { b": " } else { b":" });
-            out.skip(at);
-        }
-        self.held.clear();
-        self.written();
-        self.mode = Mode::Pass;
-    }
-
-    /// Where the name begins in what is held of this piece.
-    fn name_from(&self, out: &Output<'_>, to: usize) -> usize {
-        match self.place {
-            Place::InName => out.name.unwrap_or(out.from),
-            _ => to,
-        }
-    }
-
-    fn written(&mut self) {
-        if let Some(frame) = self.stack.last_mut() {
-            frame.has_written = true;
-        }
-    }
-
-    /// Leaves out what was held, and everything until the end of the value.
-    fn mute(&mut self, out: &mut Output<'_>, at: usize) {
-        self.held.clear();
-        out.skip(at);
-        self.muted_at = self.stack.len();
-        self.mode = Mode::Mute;
-    }
-
-    fn is_in_object(&self) -> bool {
+    pub(super) fn is_in_object(&self) -> bool {
         self.stack.last().is_some_and(|frame| frame.is_object)
     }
 }
