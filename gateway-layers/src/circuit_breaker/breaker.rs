@@ -49,7 +49,8 @@ impl Kept {
     }
 
     pub(super) fn nanos(&self, now: Instant) -> u64 {
-        u64::try_from(now.saturating_duration_since(self.zero).as_nanos()).unwrap_or(u64::MAX)
+        let since = now.saturating_duration_since(self.zero);
+        since.as_secs().saturating_mul(1_000_000_000).saturating_add(since.subsec_nanos().into())
     }
 }
 

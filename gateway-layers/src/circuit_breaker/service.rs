@@ -216,6 +216,7 @@ impl Watched {
 pub struct Delivery(Option<Watched>);
 
 impl Guard for Delivery {
+    #[inline]
     fn end(self, end: End) {
         if let (End::Failed, Some(watched)) = (end, self.0) {
             watched.shared.breaker.spoil(watched.kept(), watched.ticket);
