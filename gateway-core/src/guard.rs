@@ -222,6 +222,35 @@ mod tests {
     }
 
     #[test]
+    fn what_a_body_holds_is_gone_before_the_guard_is_told() {
+        struct Holding(Arc<Mutex<Vec<&'static str>>>);
+        impl Body for Holding {
+            type Data = Bytes;
+            type Error = std::convert::Infallible;
+            fn poll_frame(
+                self: Pin<&mut Self>,
+                _: &mut Context<'_>,
+            ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+                Poll::Pending
+            }
+        }
+        impl Drop for Holding {
+            fn drop(&mut self) {
+                self.0.lock().unwrap().push("body");
+            }
+        }
+        struct Told(Arc<Mutex<Vec<&'static str>>>);
+        impl Guard for Told {
+            fn end(self, _: End) {
+                self.0.lock().unwrap().push("guard");
+            }
+        }
+        let order = Arc::default();
+        drop(Guarded::new(Holding(Arc::clone(&order)), Told(Arc::clone(&order))));
+        assert_eq!(*order.lock().unwrap(), ["body", "guard"]);
+    }
+
+    #[test]
     fn a_dropped_body_tells_whether_anything_was_missing() {
         let (unread, empty) = (Log::default(), Log::default());
         drop(Guarded::new(crate::Body::from("hello"), unread.clone()));

@@ -52,6 +52,8 @@ pub mod replay;
 pub mod rescue;
 pub mod seam;
 pub mod single_flight;
+#[cfg(feature = "store_memory")]
+pub mod store;
 pub mod task;
 pub mod watch;
 

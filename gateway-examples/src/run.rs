@@ -20,11 +20,11 @@ use crate::{demo, signals};
 /// Serves the embedded demo.
 pub(crate) fn demo() -> ExitCode {
     in_runtime(async {
-        let services = demo::start_services().await.map_err(|error| format!("the demo services: {error}"))?;
+        let shop = demo::start().await.map_err(|error| format!("the demo services: {error}"))?;
         let source = Source { name: "gateway.yaml (embedded)", text: demo::DOCUMENT };
-        let variable = |name: &str| env::var(name).ok().or_else(|| services.get(name).cloned());
+        let variable = |name: &str| env::var(name).ok().or_else(|| shop.variables.get(name).cloned());
         let declared = config::load(source, variable, &Context::default()).map_err(Trouble::Document)?;
-        serve_declared(declared, true).await
+        serve_declared(declared, Some(&shop.token)).await
     })
 }
 
@@ -32,7 +32,7 @@ pub(crate) fn demo() -> ExitCode {
 pub(crate) fn file(path: &Path) -> ExitCode {
     in_runtime(async {
         let declared = read(path)?;
-        serve_declared(declared, false).await
+        serve_declared(declared, None).await
     })
 }
 
@@ -117,11 +117,12 @@ fn read(path: &Path) -> Result<Declared, Trouble> {
     config::load(source, |name| env::var(name).ok(), &Context::default()).map_err(Trouble::Document)
 }
 
-async fn serve_declared(declared: Declared, is_demo: bool) -> Result<(), Trouble> {
+/// Serves it, with lines to try for whoever has a token.
+async fn serve_declared(declared: Declared, token: Option<&str>) -> Result<(), Trouble> {
     let stop = signals::stop_requested().map_err(|error| format!("signals: {error}"))?;
     let listener = listen(&declared).await?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
-    announce(&declared, &format!("http://{address}"), is_demo)
+    announce(&declared, &format!("http://{address}"), token)
         .map_err(|error| format!("standard output: {error}"))?;
 
     let drained = serve(listener, declared.service()).meter(declared.meter()).shutdown(stop).await;
@@ -141,15 +142,15 @@ async fn listen(declared: &Declared) -> Result<TcpListener, String> {
     })
 }
 
-fn announce(declared: &Declared, base: &str, is_demo: bool) -> io::Result<()> {
+fn announce(declared: &Declared, base: &str, token: Option<&str>) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "gateway {} on {base}\n", env!("CARGO_PKG_VERSION"))?;
     for line in declared.routes() {
         writeln!(out, "  {line}")?;
     }
     writeln!(out)?;
-    if is_demo {
-        demo::print(&mut out, base)?;
+    if let Some(token) = token {
+        demo::print(&mut out, base, token)?;
     }
     out.flush()
 }

@@ -30,6 +30,15 @@ pub mod routing;
 #[cfg(feature = "timeout")]
 pub mod timeout;
 
+#[cfg(feature = "jwt")]
+pub mod jwt;
+
+#[cfg(feature = "api_key")]
+pub mod api_key;
+
+#[cfg(feature = "authorize")]
+pub mod authorize;
+
 #[cfg(feature = "rate_limit")]
 pub mod rate_limit;
 
@@ -44,6 +53,9 @@ pub mod json_body;
 
 #[cfg(feature = "mask")]
 pub mod mask;
+
+#[cfg(feature = "cache")]
+pub mod cache;
 
 #[cfg(feature = "fallback")]
 pub mod fallback;

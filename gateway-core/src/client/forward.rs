@@ -119,7 +119,9 @@ impl Shared {
             None => body,
         };
         let own = facts.as_ref().and_then(Facts::deadline);
-        let patience = Patience { start, progress, own, response_timeout: self.settings.response_timeout };
+        let try_end = facts.as_ref().and_then(Facts::try_end);
+        let patience =
+            Patience { start, progress, own, try_end, response_timeout: self.settings.response_timeout };
         let mut until = patience.end();
         let mut exchange = pin!(self.exchange(Request::from_parts(head, body), facts.as_ref(), &patience));
         loop {
@@ -288,6 +290,8 @@ struct Patience {
     progress: Option<Arc<Progress>>,
     /// The request's own deadline.
     own: Option<Instant>,
+    /// When somebody around us gives up this try.
+    try_end: Option<Instant>,
     response_timeout: Duration,
 }
 
@@ -328,7 +332,9 @@ impl<'a> Attempt<'a> {
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
         let Some(admitted) = self.admitted.take() else { return };
-        match self.clock.now() >= self.patience.end() {
+        let now = self.clock.now();
+        let is_late = now >= self.patience.end() || self.patience.try_end.is_some_and(|end| now >= end);
+        match is_late {
             true => admitted.settle(TryEnd::Failed(&UpstreamError::new(ErrorKind::Timeout))),
             false => admitted.settle(TryEnd::Abandoned),
         }

@@ -18,6 +18,7 @@
 //! | [`doomed`](Facts::doomed) | `canonical`, in a gateway | routing, which answers with it |
 //! | [`endpoint`](Facts::endpoint) | the forwarder, once per try | log |
 //! | [`attempt`](Facts::attempt) | `retry` | log |
+//! | [`try_end`](Facts::try_end) | `timeout`, around one try | the forwarder, to tell a try that ran out of time from one that nobody wants |
 //!
 //! A layer that makes several requests of one gives each [facts of its own](Facts::branch).
 
@@ -57,6 +58,8 @@ struct Inner {
     principal: OnceLock<Principal>,
     /// Nanoseconds after `arrived`; `NEVER` while nobody set one.
     deadline: AtomicU64,
+    /// The same for the present try.
+    try_end: AtomicU64,
     target: OnceLock<Uri>,
     doomed: OnceLock<Refusal>,
     endpoint: Mutex<Option<Arc<str>>>,
@@ -79,6 +82,7 @@ impl Facts {
             route: OnceLock::new(),
             principal: OnceLock::new(),
             deadline: AtomicU64::new(NEVER),
+            try_end: AtomicU64::new(NEVER),
             target: OnceLock::new(),
             doomed: OnceLock::new(),
             endpoint: Mutex::new(None),
@@ -102,6 +106,7 @@ impl Facts {
             route: trunk.route.clone(),
             principal: trunk.principal.clone(),
             deadline: AtomicU64::new(trunk.deadline.load(Ordering::Relaxed)),
+            try_end: AtomicU64::new(NEVER),
             target: trunk.target.clone(),
             doomed: OnceLock::new(),
             endpoint: Mutex::new(None),
@@ -199,18 +204,37 @@ impl Facts {
     /// The moment after which nobody waits for this request's answer any more.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        match self.0.deadline.load(Ordering::Relaxed) {
+        self.moment(&self.0.deadline)
+    }
+
+    /// Moves the deadline to `deadline` if that is closer than what holds so far, and returns what holds now.
+    pub fn tighten_deadline(&self, deadline: Instant) -> Instant {
+        let nanos = self.nanos(deadline);
+        let before = self.0.deadline.fetch_min(nanos, Ordering::Relaxed);
+        self.0.arrived + Duration::from_nanos(nanos.min(before))
+    }
+
+    /// The moment at which the present try is given up.
+    #[must_use]
+    pub fn try_end(&self) -> Option<Instant> {
+        self.moment(&self.0.try_end)
+    }
+
+    /// Written by whoever bounds a try, at its start and at its end.
+    pub fn set_try_end(&self, end: Option<Instant>) {
+        self.0.try_end.store(end.map_or(NEVER, |end| self.nanos(end)), Ordering::Relaxed);
+    }
+
+    fn moment(&self, nanos: &AtomicU64) -> Option<Instant> {
+        match nanos.load(Ordering::Relaxed) {
             NEVER => None,
             nanos => Some(self.0.arrived + Duration::from_nanos(nanos)),
         }
     }
 
-    /// Moves the deadline to `deadline` if that is closer than what holds so far, and returns what holds now.
-    pub fn tighten_deadline(&self, deadline: Instant) -> Instant {
-        let nanos = deadline.saturating_duration_since(self.0.arrived).as_nanos();
-        let nanos = u64::try_from(nanos).unwrap_or(NEVER - 1).min(NEVER - 1);
-        let before = self.0.deadline.fetch_min(nanos, Ordering::Relaxed);
-        self.0.arrived + Duration::from_nanos(nanos.min(before))
+    fn nanos(&self, moment: Instant) -> u64 {
+        let nanos = moment.saturating_duration_since(self.0.arrived).as_nanos();
+        u64::try_from(nanos).unwrap_or(NEVER - 1).min(NEVER - 1)
     }
 
     /// The canonical target, where it differs from the one that arrived.

@@ -43,12 +43,17 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let Some(shared) = &self.shared else {
             return BulkheadFuture::passed(self.inner.call(request), None);
         };
-        let (request, key) = key_of(shared, request);
-        match Stay::begin(shared, key) {
+        let mut bucket = None;
+        if let Some(key) = &shared.key {
+            let (head, body) = request.into_parts();
+            bucket = Some(key_or_nobody(key, &head));
+            request = Request::from_parts(head, body);
+        }
+        match Stay::begin(shared, bucket) {
             Some(stay) if stay.is_inside() => BulkheadFuture::passed(self.inner.call(request), Some(stay)),
             Some(stay) => {
                 let next = self.inner.clone();
@@ -62,14 +67,6 @@ where
             }
         }
     }
-}
-
-/// The key of the request, where there are keys.
-fn key_of<B>(shared: &Shared, request: Request<B>) -> (Request<B>, Option<BucketKey>) {
-    let Some(key) = &shared.key else { return (request, None) };
-    let (head, body) = request.into_parts();
-    let key = key_or_nobody(key, &head);
-    (Request::from_parts(head, body), Some(key))
 }
 
 /// Requests without a key share one: leaving it out gains nothing.

@@ -26,7 +26,7 @@ pub struct Breaker {
 
 /// What outlives a graph: the circuit and the zero of its clock.
 #[derive(Debug)]
-pub struct Kept {
+pub(super) struct Kept {
     pub(super) circuit: Circuit,
     zero: Instant,
 }
@@ -44,9 +44,7 @@ pub(super) struct Counts {
 }
 
 impl Kept {
-    /// A closed circuit.
-    #[must_use]
-    pub fn new(clock: &Clock) -> Self {
+    pub(super) fn new(clock: &Clock) -> Self {
         Self { circuit: Circuit::default(), zero: clock.now() }
     }
 
@@ -154,10 +152,16 @@ impl Breaker {
     }
 
     fn changed(&self, kept: &Kept, change: Option<Change>) {
+        if let Some(change) = change {
+            self.tell(kept, change);
+        }
+    }
+
+    #[cold]
+    fn tell(&self, kept: &Kept, change: Change) {
         match change {
-            None => {}
-            Some(Change::Opened(reason, time)) => self.opened(kept, reason, time),
-            Some(Change::Closed) => {
+            Change::Opened(reason, time) => self.opened(kept, reason, time),
+            Change::Closed => {
                 self.counts.closed.increment();
                 self.counts.show(kept);
                 let Counts { place, endpoint, .. } = &self.counts;
@@ -166,7 +170,6 @@ impl Breaker {
         }
     }
 
-    #[cold]
     fn opened(&self, kept: &Kept, reason: Reason, time: Duration) {
         self.counts.opened.increment();
         self.counts.show(kept);
@@ -215,6 +218,11 @@ impl Counts {
         let rejected = meter.counter("gateway_circuit_rejected_total", help, &labels);
         let (opened, half_opened, closed) = (to("open"), to("half_open"), to("closed"));
         Self { place: place.into(), endpoint: endpoint.into(), state, opened, half_opened, closed, rejected }
+    }
+
+    /// The same without the gauge of the state.
+    pub(super) fn without_state(self) -> Self {
+        Self { state: None, ..self }
     }
 
     /// Reads the state anew, so that of two changes at once the later one is shown.

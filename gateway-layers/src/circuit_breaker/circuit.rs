@@ -112,6 +112,17 @@ impl Circuit {
 
     /// What became of a call. A success never opens a circuit, so it costs one addition.
     pub fn record(&self, settings: &Settings, ticket: Ticket, now: u64, outcome: Outcome) -> Option<Change> {
+        if outcome == Outcome::Success && settings.slow.is_none() {
+            let word = self.load();
+            if word.stage == Stage::Closed && word.generation == ticket.generation {
+                self.window.add_success(self.span(settings, word, now));
+                return None;
+            }
+        }
+        self.record_any(settings, ticket, now, outcome)
+    }
+
+    fn record_any(&self, settings: &Settings, ticket: Ticket, now: u64, outcome: Outcome) -> Option<Change> {
         let failed = match outcome {
             Outcome::Success => false,
             Outcome::Failure => true,
@@ -268,8 +279,7 @@ impl Circuit {
     }
 
     fn span(&self, settings: &Settings, word: Word, now: u64) -> Span {
-        let window = u64::try_from(settings.window.as_nanos()).unwrap_or(u64::MAX);
-        Span::at(now, window, word.generation)
+        Span::at(now, settings.span, word.generation)
     }
 
     fn load(&self) -> Word {

@@ -7,44 +7,41 @@ use std::{
 
 use gateway_core::{Clock, key::BucketKey};
 
-use super::{Kept, Settings, State};
+use super::{Settings, State, breaker::Kept};
 
-/// The circuits of many keys: bounded, and an open circuit is never forgotten to make room.
+/// The circuits of many keys: bounded, and a circuit that is not closed is never forgotten to make room.
 pub(super) struct Circuits {
     max_keys_per_shard: usize,
     shards: [Mutex<Shard>; SHARDS],
 }
 
+#[derive(Default)]
 struct Shard {
     circuits: HashMap<BucketKey, Arc<Kept>>,
-    spare: Arc<Kept>,
     /// No sweep before this moment, so that a full shard costs one sweep a second and not one a request.
-    next_sweep: Instant,
-    clock: Clock,
+    next_sweep: Option<Instant>,
 }
 
 impl Circuits {
-    pub(super) fn new(max_keys: usize, clock: &Clock) -> Self {
-        let shard = |_| {
-            let spare = Arc::new(Kept::new(clock));
-            let (circuits, next_sweep) = (HashMap::new(), clock.now());
-            Mutex::new(Shard { circuits, spare, next_sweep, clock: clock.clone() })
-        };
-        Self { max_keys_per_shard: max_keys.div_ceil(SHARDS).max(1), shards: std::array::from_fn(shard) }
+    pub(super) fn new(max_keys: usize) -> Self {
+        Self {
+            max_keys_per_shard: max_keys.div_ceil(SHARDS).max(1),
+            shards: std::array::from_fn(|_| Mutex::default()),
+        }
     }
 
-    /// The circuit of this key. A new one costs an allocation.
-    pub(super) fn of(&self, key: BucketKey, settings: &Settings) -> Arc<Kept> {
+    /// The circuit of this key, if there is room for one. A new one costs an allocation.
+    pub(super) fn of(&self, key: BucketKey, settings: &Settings, clock: &Clock) -> Option<Arc<Kept>> {
         let mut shard = self.shard(key);
         if let Some(kept) = shard.circuits.get(&key) {
-            return Arc::clone(kept);
+            return Some(Arc::clone(kept));
         }
-        if !shard.has_room(self.max_keys_per_shard, settings) {
-            return Arc::clone(&shard.spare);
+        if !shard.has_room(self.max_keys_per_shard, settings, clock) {
+            return None;
         }
-        let kept = Arc::new(Kept::new(&shard.clock));
+        let kept = Arc::new(Kept::new(clock));
         shard.circuits.insert(key, Arc::clone(&kept));
-        kept
+        Some(kept)
     }
 
     /// The circuit of this key, if it has one of its own.
@@ -59,19 +56,19 @@ impl Circuits {
 }
 
 impl Shard {
-    fn has_room(&mut self, max_keys: usize, settings: &Settings) -> bool {
+    fn has_room(&mut self, max_keys: usize, settings: &Settings, clock: &Clock) -> bool {
         if self.circuits.len() < max_keys {
             return true;
         }
-        let now = self.clock.now();
-        if now >= self.next_sweep {
+        let now = clock.now();
+        if self.next_sweep.is_none_or(|next| now >= next) {
             let matters = |kept: &Arc<Kept>| {
                 kept.circuit.state() != State::Closed
                     || kept.circuit.totals(settings, kept.nanos(now)).calls > 0
                     || Arc::strong_count(kept) > 1
             };
             self.circuits.retain(|_, kept| matters(kept));
-            self.next_sweep = now + SWEEP_PAUSE;
+            self.next_sweep = Some(now + SWEEP_PAUSE);
         }
         self.circuits.len() < max_keys
     }

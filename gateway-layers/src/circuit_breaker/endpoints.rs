@@ -8,7 +8,10 @@ use gateway_core::{
 };
 use http::response::Parts;
 
-use super::{Breaker, Classify, Kept, Outcome, Settings, Ticket, breaker::Counts};
+use super::{
+    Breaker, Classify, Outcome, Settings, Ticket,
+    breaker::{Counts, Kept},
+};
 
 /// A circuit for each endpoint of an upstream: the forwarder passes over those that are open.
 ///
@@ -117,7 +120,7 @@ impl EndpointGuard for Guard {
 
     fn answered(&self, ticket: TryTicket, head: &Parts) -> bool {
         let Some(ticket) = unpack(ticket) else { return false };
-        let outcome = self.breaker.classify.classify(Ok(head));
+        let outcome = self.breaker.classify.classify(Ok(head.into()));
         self.breaker.record(&self.breaker.kept, ticket, outcome);
         outcome == Outcome::Success
     }

@@ -6,7 +6,11 @@ use gateway_core::{
     phase::{self, Staged},
 };
 
-use super::{Breaker, CircuitBreaker, Classify, Settings, breaker::Counts, circuits::Circuits};
+use super::{
+    Breaker, CircuitBreaker, Classify, Settings,
+    breaker::{Counts, Kept},
+    circuits::Circuits,
+};
 
 /// Stops asking a service that keeps failing. See the [module](super).
 ///
@@ -45,11 +49,12 @@ impl CircuitBreakerLayer {
 
     /// A circuit for each key, for instance for each host behind one service; for at most about `max_keys` of them.
     /// Circuits that are closed and saw no call in their window are forgotten when room is needed; keys that find no
-    /// room share a spare circuit, and so do requests without the key.
+    /// room share one spare circuit, and so do requests without the key.
     #[must_use]
     pub fn by(mut self, key: Key, max_keys: usize) -> Self {
         if let Some(shared) = &mut self.0 {
-            shared.keyed = Some((key, Arc::new(Circuits::new(max_keys, &shared.breaker.clock))));
+            shared.keyed = Some((key, Arc::new(Circuits::new(max_keys))));
+            shared.breaker.counts = std::mem::take(&mut shared.breaker.counts).without_state();
         }
         self
     }
@@ -77,7 +82,7 @@ impl CircuitBreakerLayer {
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
         if let Some(shared) = &mut self.0 {
-            shared.breaker.kept = Arc::new(super::Kept::new(&clock));
+            shared.breaker.kept = Arc::new(Kept::new(&clock));
             shared.breaker.clock = clock;
         }
         self

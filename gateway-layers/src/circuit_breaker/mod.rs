@@ -68,9 +68,9 @@ mod settings;
 mod tests;
 mod window;
 
-pub use breaker::{Breaker, Kept};
+pub use breaker::Breaker;
 pub use circuit::{Change, Circuit, Outcome, State, Ticket};
-pub use classify::{Classify, HttpFailures};
+pub use classify::{Classify, Head, HttpFailures};
 #[cfg(feature = "client")]
 pub use endpoints::EndpointBreakers;
 pub use layer::CircuitBreakerLayer;

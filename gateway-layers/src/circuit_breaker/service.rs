@@ -15,8 +15,8 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::{
-    Kept, Outcome, Ticket,
-    breaker::{NAME, refusal},
+    Breaker, Head, Outcome, Ticket,
+    breaker::{Kept, NAME, refusal},
     layer::Shared,
 };
 
@@ -47,13 +47,19 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let Some(shared) = &self.shared else {
             return CircuitBreakerFuture {
                 kind: Kind::Passed { future: self.inner.call(request), call: Call::none() },
             };
         };
-        let (request, keyed) = shared.circuit_of(request);
+        let mut keyed = None;
+        if let Some((key, circuits)) = &shared.keyed {
+            let (head, body) = request.into_parts();
+            let Breaker { settings, clock, .. } = &shared.breaker;
+            keyed = key.of(&head).and_then(|key| circuits.of(key, settings, clock));
+            request = Request::from_parts(head, body);
+        }
         match Call::admit(shared, keyed, &request) {
             Ok(call) => {
                 CircuitBreakerFuture { kind: Kind::Passed { future: self.inner.call(request), call } }
@@ -63,16 +69,6 @@ where
                 CircuitBreakerFuture { kind: Kind::Refused { answer } }
             }
         }
-    }
-}
-
-impl Shared {
-    /// The circuit of the request's key, where there are keys.
-    fn circuit_of<B>(&self, request: Request<B>) -> (Request<B>, Option<Arc<Kept>>) {
-        let Some((key, circuits)) = &self.keyed else { return (request, None) };
-        let (head, body) = request.into_parts();
-        let kept = key.of(&head).map(|key| circuits.of(key, &self.breaker.settings));
-        (Request::from_parts(head, body), kept)
     }
 }
 
@@ -133,9 +129,13 @@ where
         };
         Poll::Ready(match ready!(future.poll(cx)) {
             Ok(response) => {
-                let (head, body) = response.into_parts();
-                let watched = call.answered(&head).filter(|_| !body.is_end_stream());
-                Ok(Response::from_parts(head, Guarded::new(body, Delivery(watched))))
+                call.answered(Head::of(&response));
+                if call.watched.is_none() || response.body().is_end_stream() {
+                    call.watched = None;
+                    return Poll::Ready(Ok(response.map(|body| Guarded::new(body, Delivery(None)))));
+                }
+                let watched = call.watched.take();
+                Ok(response.map(|body| Guarded::new(body, Delivery(watched))))
             }
             Err(error) => {
                 call.failed(error.as_error());
@@ -156,7 +156,7 @@ struct Call {
 #[derive(Debug)]
 struct Watched {
     shared: Arc<Shared>,
-    /// The circuit of the request's key, where there are keys.
+    /// The circuit of the request's key; the layer's own without one.
     keyed: Option<Arc<Kept>>,
     ticket: Ticket,
 }
@@ -177,12 +177,15 @@ impl Call {
         Ok(Self { watched: Some(Watched { shared: Arc::clone(shared), keyed, ticket }), deadline })
     }
 
-    /// Records the answer's head. What is returned watches over the body of an answer that counted as a success.
-    fn answered(&mut self, head: &http::response::Parts) -> Option<Watched> {
-        let watched = self.watched.take()?;
-        let outcome = watched.shared.breaker.classify.classify(Ok(head));
-        watched.record(outcome);
-        (outcome == Outcome::Success).then_some(watched)
+    /// Records the answer's head. Only an answer that counted as a success is watched any longer.
+    fn answered(&mut self, head: Head<'_>) {
+        if let Some(watched) = &self.watched {
+            let outcome = watched.shared.breaker.classify.classify(Ok(head));
+            watched.record(outcome);
+            if outcome != Outcome::Success {
+                self.watched = None;
+            }
+        }
     }
 
     fn failed(&mut self, error: &(dyn Error + 'static)) {

@@ -1,11 +1,13 @@
 use std::time::Duration;
 
-use super::window::Totals;
+use super::window::{BUCKETS, Totals};
 
 /// When a circuit opens, how long it stays open, and how it comes back.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Settings {
     pub(super) window: Duration,
+    /// A tenth of the window, in nanoseconds.
+    pub(super) span: u64,
     pub(super) minimum: u64,
     pub(super) failure_rate: Rate,
     pub(super) slow: Option<(Duration, Rate)>,
@@ -18,6 +20,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             window: Duration::from_secs(10),
+            span: 1_000_000_000,
             minimum: 20,
             failure_rate: Rate::of(0.5),
             slow: None,
@@ -34,6 +37,7 @@ impl Settings {
     #[must_use]
     pub fn window(mut self, window: Duration) -> Self {
         self.window = window.clamp(Self::SHORTEST_WINDOW, Self::LONGEST_WINDOW);
+        self.span = u64::try_from(self.window.as_nanos()).unwrap_or(u64::MAX) / BUCKETS;
         self
     }
 

@@ -34,8 +34,9 @@ pub(super) struct Span {
 }
 
 impl Span {
-    pub(super) fn at(now: u64, window: u64, generation: u16) -> Self {
-        Self { number: now / (window / BUCKETS).max(1), generation }
+    /// The span of this length that holds `now`.
+    pub(super) fn at(now: u64, length: u64, generation: u16) -> Self {
+        Self { number: now / length, generation }
     }
 
     /// Number and generation, shortened: what they could be mistaken for is 2^24 spans or 4,096 generations away.
@@ -49,6 +50,11 @@ impl Span {
 }
 
 impl Window {
+    /// Counts a call that ended well and in time.
+    pub(super) fn add_success(&self, span: Span) {
+        count(&self.calls, span);
+    }
+
     /// Counts a call that ended.
     pub(super) fn add(&self, span: Span, failed: bool, slow: bool) {
         count(&self.calls, span);
@@ -73,6 +79,7 @@ impl Window {
     }
 }
 
+#[inline]
 fn count(ring: &Ring, span: Span) {
     let (cell, stamp) = (&ring[span.slot()], span.stamp());
     let mut seen = cell.load(Ordering::Relaxed);
@@ -111,12 +118,12 @@ const NUMBER_MASK: u64 = (1 << (64 - COUNT_BITS - GENERATION_BITS)) - 1;
 mod tests {
     use super::*;
 
-    const WINDOW: u64 = 1_000;
+    const LENGTH: u64 = 100;
 
     #[test]
     fn forgets_by_tenths_and_with_every_generation() {
         let window = Window::default();
-        let at = |now, generation| Span::at(now, WINDOW, generation);
+        let at = |now, generation| Span::at(now, LENGTH, generation);
         window.add(at(0, 7), true, false);
         window.add(at(950, 7), false, true);
         assert_eq!(window.totals(at(999, 7)), Totals { calls: 2, failures: 1, slow: 1 });
@@ -131,7 +138,7 @@ mod tests {
     fn no_count_is_lost_between_threads_that_start_the_same_span() {
         let window = Window::default();
         for round in 0..200 {
-            let span = Span::at(round * 100, WINDOW, 0);
+            let span = Span::at(round * 100, LENGTH, 0);
             std::thread::scope(|scope| {
                 for _ in 0..4 {
                     scope.spawn(|| (0..25).for_each(|_| window.add(span, true, false)));

@@ -65,9 +65,7 @@ pub use document::load;
 pub(crate) use item::Item;
 pub use problem::{Problem, Problems};
 pub(crate) use section::Section;
-#[cfg(test)]
-pub(crate) use value::Secret;
-pub(crate) use value::{ByteSize, Value, Words, Wrong};
+pub(crate) use value::{ByteSize, Secret, Value, Words, Wrong};
 
 use node::Budget;
 use section::Reader;

@@ -175,7 +175,6 @@ impl<'a> Section<'a> {
     }
 
     /// Says that a layer of this section [owns](gateway_core::phase::Staged::owned_headers) headers.
-    #[expect(dead_code, reason = "no concern owns headers yet")]
     pub(crate) fn own(&self, headers: impl IntoIterator<Item = HeaderName>) {
         self.reader.owned.borrow_mut().extend(headers);
     }

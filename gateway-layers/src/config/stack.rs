@@ -11,12 +11,15 @@ use tower_layer::Layer;
 use super::Section;
 use crate::{
     access_log::{self, AccessLogLayer, Sink},
+    api_key, authorize,
     bulkhead::{self, BulkheadLayer},
+    cache::{self, CacheLayer},
     circuit_breaker::{self, EndpointBreakers},
     client_addr,
     fallback::{self, FallbackLayer},
     headers::{self, HeadersLayer},
     json_body::{self, JsonBodyLayer},
+    jwt,
     limits::{self, LimitsLayer},
     mask::{self, MaskLayer},
     metrics::{self, MetricsLayer},
@@ -65,6 +68,7 @@ pub(super) struct Route {
     headers: HeadersLayer,
     json_body: JsonBodyLayer,
     mask: MaskLayer,
+    cache: CacheLayer,
     fallback: FallbackLayer<Forward>,
     retry: retry::config::Declared,
     pub(super) breakers: Option<EndpointBreakers>,
@@ -73,17 +77,36 @@ pub(super) struct Route {
 
 /// The concerns of one route.
 pub(super) fn route(section: &mut Section<'_>) -> Route {
-    let gates = [gate(section, "rate_limit", rate_limit::config::read, |layer| layer.into_rule())];
+    let gates = [
+        gate(section, "jwt", jwt::config::read, |layer| layer.into_gate()),
+        gate(section, "api_key", api_key::config::read, |layer| layer.into_rule()),
+        gate(section, "authorize", authorize::config::read, |layer| layer.into_rule()),
+        gate(section, "rate_limit", rate_limit::config::read, |layer| layer.into_rule()),
+    ];
+    check_callers(section);
     let bulkhead = section.section("bulkhead", bulkhead::config::read).unwrap_or_else(BulkheadLayer::off);
     let headers = section.section("headers", headers::config::read).unwrap_or_default();
     let json_body = section.section("json_body", json_body::config::read).unwrap_or_else(JsonBodyLayer::off);
     let mask = section.section("mask", mask::config::read).unwrap_or_else(MaskLayer::off);
+    let cache = section.section("cache", cache::config::read).unwrap_or_else(CacheLayer::off);
     let fallback = section.section("fallback", fallback::config::read).unwrap_or_else(FallbackLayer::off);
     let retry = section.section("retry", retry::config::read).unwrap_or_default();
     let breakers = section.section("circuit_breaker", circuit_breaker::config::read);
     let (timeout, try_timeout) = timeout::config::read(section);
     let gates = gates.into_iter().flatten().collect();
-    Route { timeout, gates, bulkhead, headers, json_body, mask, fallback, retry, breakers, try_timeout }
+    Route {
+        timeout,
+        gates,
+        bulkhead,
+        headers,
+        json_body,
+        mask,
+        cache,
+        fallback,
+        retry,
+        breakers,
+        try_timeout,
+    }
 }
 
 impl Route {
@@ -91,9 +114,27 @@ impl Route {
     pub(super) fn stack(self, forward: Forward) -> Stack {
         let retry = self.retry.over(&forward);
         let tries = self.fallback.layer(retry.layer(self.try_timeout.layer(forward)));
-        let shaped = self.headers.layer(self.json_body.layer(self.mask.layer(tries)));
+        let answers = self.cache.layer(tries);
+        let shaped = self.headers.layer(self.json_body.layer(self.mask.layer(answers)));
         let gated = GateLayer::from(self.gates).layer(self.bulkhead.layer(shaped));
         Stack::explained(SeamLayer.layer(self.timeout.layer(gated)))
+    }
+}
+
+/// Who the caller is, is said once; and `authorize` needs somebody who says it.
+fn check_callers(section: &mut Section<'_>) {
+    match (section.has("jwt"), section.has("api_key")) {
+        (true, true) => section.fail(
+            "api_key",
+            "a route takes tokens or API keys; to take either is not supported yet, use one route for each",
+        ),
+        (false, false) if section.has("authorize") => {
+            section.fail(
+                "authorize",
+                "nobody says who the caller is; it needs `jwt` or `api_key` on the same route",
+            );
+        }
+        _ => {}
     }
 }
 

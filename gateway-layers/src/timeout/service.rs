@@ -48,11 +48,16 @@ where
         };
         let asked = Asked::of_request(&request);
         let deadline = self.watch.clock.now() + limit;
-        let deadline = match (self.watch.span, Facts::get(request.extensions())) {
-            (Span::Request, Some(facts)) => facts.tighten_deadline(deadline),
-            _ => deadline,
+        let facts = Facts::get(request.extensions());
+        let (deadline, tried) = match (self.watch.span, facts) {
+            (Span::Request, Some(facts)) => (facts.tighten_deadline(deadline), None),
+            (Span::Try, Some(facts)) => {
+                facts.set_try_end(Some(deadline));
+                (deadline, Some(facts.clone()))
+            }
+            (_, None) => (deadline, None),
         };
-        let waiting = Some(Waiting { deadline, asked, watch: Arc::clone(&self.watch) });
+        let waiting = Some(Waiting { deadline, asked, tried, watch: Arc::clone(&self.watch) });
         let future = Some(self.inner.call(request));
         TimeoutFuture { future, waiting, sleep: None }
     }
@@ -90,7 +95,18 @@ pin_project_lite::pin_project! {
 struct Waiting {
     deadline: Instant,
     asked: Asked,
+    /// The facts of a request whose try this is.
+    tried: Option<Facts>,
     watch: Arc<Watch>,
+}
+
+impl Waiting {
+    /// The try is over: what comes next is another one's.
+    fn end(&self) {
+        if let Some(facts) = &self.tried {
+            facts.set_try_end(None);
+        }
+    }
 }
 
 impl<F, AB, E> Future for TimeoutFuture<F>
@@ -105,18 +121,22 @@ where
         let mut this = self.project();
         let future = this.future.as_mut().as_pin_mut().expect("a future is not polled after it is ready");
         if let Poll::Ready(output) = future.poll(cx) {
+            if let Some(waiting) = this.waiting {
+                waiting.end();
+            }
             return Poll::Ready(output);
         }
-        let Some(Waiting { deadline, asked, watch }) = this.waiting else {
+        let Some(waiting) = this.waiting else {
             return Poll::Pending;
         };
         if this.sleep.is_none() {
-            this.sleep.set(Some(watch.clock.sleep_until(*deadline)));
+            this.sleep.set(Some(waiting.watch.clock.sleep_until(waiting.deadline)));
         }
         ready!(this.sleep.as_pin_mut().expect("it was set above").poll(cx));
         this.future.set(None);
-        watch.expired.increment();
-        Poll::Ready(E::outcome(UpstreamError::new(ErrorKind::Timeout), asked))
+        waiting.end();
+        waiting.watch.expired.increment();
+        Poll::Ready(E::outcome(UpstreamError::new(ErrorKind::Timeout), &waiting.asked))
     }
 }
 

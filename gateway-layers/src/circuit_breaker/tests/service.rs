@@ -15,7 +15,7 @@ use gateway_core::{
 use http::{HeaderName, Request, Response, StatusCode, request::Parts};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
-use super::super::{CircuitBreakerLayer, Outcome, Settings, State};
+use super::super::{CircuitBreakerLayer, Head, Outcome, Settings, State};
 
 fn get() -> Request<Body> {
     Request::new(Body::empty())
@@ -198,6 +198,30 @@ async fn every_key_has_a_circuit_of_its_own_and_none_that_is_open_makes_room() {
 }
 
 #[tokio::test]
+async fn circuits_that_are_closed_and_idle_make_room_for_others() {
+    let (clock, hands) = Clock::manual();
+    let name = HeaderName::from_static("x-host");
+    let layer = CircuitBreakerLayer::new(quick()).by(Key::header(name), 1).clock(clock);
+    let from = |key: u32| Request::get("/").header("x-host", key).body(Body::empty()).unwrap();
+    for round in 0..3 {
+        for key in 0..200 {
+            status(&layer, 200, from(1_000 * round + key)).await;
+        }
+        hands.advance(Duration::from_secs(20));
+    }
+    let fails_alone = 5_000;
+    for _ in 0..2 {
+        status(&layer, 500, from(fails_alone)).await;
+    }
+    assert_eq!(status(&layer, 200, from(fails_alone)).await, 503);
+    assert_eq!(
+        layer.breaker().unwrap().state(),
+        State::Closed,
+        "it had a circuit of its own, not the spare one"
+    );
+}
+
+#[tokio::test]
 async fn an_operator_can_force_it() {
     let layer = CircuitBreakerLayer::new(quick());
     let breaker = layer.breaker().unwrap();
@@ -216,7 +240,7 @@ async fn an_operator_can_force_it() {
 
 #[tokio::test]
 async fn a_classifier_of_ones_own_decides() {
-    let layer = CircuitBreakerLayer::new(quick()).classify(|answer: Result<&http::response::Parts, &_>| {
+    let layer = CircuitBreakerLayer::new(quick()).classify(|answer: Result<Head<'_>, &_>| {
         let is_busy = answer.is_ok_and(|head| head.status == StatusCode::TOO_MANY_REQUESTS);
         if is_busy { Outcome::Failure } else { Outcome::Success }
     });
