@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The body of an upstream's answer. Its connection is busy until the body ended; dropping it before closes the
-/// connection. It breaks off with an [`UpstreamError`] when the upstream does, or is silent for too long.
+/// connection, unless the rest of it is short and there already. It breaks off with an [`UpstreamError`] when the upstream does, or is silent for too long.
 pub struct ResponseBody {
     body: Incoming,
     lease: Option<(Connection, Arc<Pool>)>,
@@ -135,6 +135,19 @@ impl HttpBody for ResponseBody {
         self.body.size_hint()
     }
 }
+
+impl Drop for ResponseBody {
+    /// hyper takes in what has arrived of a body that nobody wants, and closes the connection if that was not all of it.
+    /// So the error pages that a retry or a fallback drops do not cost a connection each.
+    fn drop(&mut self) {
+        if self.body.size_hint().upper().is_some_and(|rest| rest <= SHORT) {
+            self.release();
+        }
+    }
+}
+
+/// The longest rest of a body that is worth a moment, in bytes.
+const SHORT: u64 = 16 * 1024;
 
 /// Trailers must not say what only a head may say, nor what belongs to the hop behind us.
 fn clean(frame: Frame<Bytes>) -> Frame<Bytes> {

@@ -2,7 +2,7 @@
 //!
 //! It speaks HTTP/1.1 over connections that it keeps, tries another endpoint when one cannot be reached, and sends
 //! a request again only if it provably was never sent. What `retry` sends again begins at another endpoint. Both bodies stream; dropping the future or the answer's body
-//! cancels the exchange and closes its connection.
+//! cancels the exchange and closes its connection, unless what is left is short and there already.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {

@@ -15,38 +15,30 @@ use gateway_core::{
     replay::{Head, Replay},
 };
 use http::{Request, Response};
-use http_body::Body as HttpBody;
 use tower_service::Service;
 
 use super::{Decision, Outcome, Reason, Try, layer::Rules, retry_after::retry_after};
 
 pin_project_lite::pin_project! {
     /// The future of [`Retry`](super::Retry).
-    pub struct RetryFuture<S, AB>
+    pub struct RetryFuture<S>
     where
         S: Service<Request<Body>>,
     {
         #[pin]
-        stage: Stage<S, AB>,
+        stage: Stage<S>,
         again: Option<Again<S>>,
     }
 }
 
 pin_project_lite::pin_project! {
     #[project = StageProjection]
-    enum Stage<S, AB>
+    enum Stage<S>
     where
         S: Service<Request<Body>>,
     {
         First { #[pin] future: S::Future },
-        Waiting {
-            #[pin]
-            sleep: Sleep,
-            // Of an answer that nobody wants: once it ended its connection can be used again.
-            #[pin]
-            unwanted: Option<AB>,
-            request: Option<Request<Body>>,
-        },
+        Waiting { #[pin] sleep: Sleep, request: Option<Request<Body>> },
         Another { #[pin] call: Oneshot<S, Request<Body>> },
     }
 }
@@ -62,7 +54,7 @@ pub(super) struct Again<S> {
     number: u32,
 }
 
-impl<S: Service<Request<Body>>, AB> RetryFuture<S, AB> {
+impl<S: Service<Request<Body>>> RetryFuture<S> {
     /// A call without another try.
     pub(super) fn once(future: S::Future) -> Self {
         Self { stage: Stage::First { future }, again: None }
@@ -73,11 +65,10 @@ impl<S: Service<Request<Body>>, AB> RetryFuture<S, AB> {
     }
 }
 
-impl<S, AB> Future for RetryFuture<S, AB>
+impl<S, AB> Future for RetryFuture<S>
 where
     S: Service<Request<Body>, Response = Response<AB>> + Clone,
     S::Error: Failure,
-    AB: HttpBody,
 {
     type Output = Result<Response<AB>, S::Error>;
 
@@ -87,10 +78,7 @@ where
             let outcome = match this.stage.as_mut().project() {
                 StageProjection::First { future } => ready!(future.poll(cx)),
                 StageProjection::Another { call } => ready!(call.poll(cx)),
-                StageProjection::Waiting { sleep, mut unwanted, request } => {
-                    if unwanted.as_mut().as_pin_mut().is_some_and(|body| is_read(body, cx)) {
-                        unwanted.set(None);
-                    }
+                StageProjection::Waiting { sleep, request } => {
                     ready!(sleep.poll(cx));
                     let request = request.take().expect("who waits has a request");
                     let again = this.again.as_ref().expect("who waits may try again");
@@ -107,8 +95,9 @@ where
                 *this.again = None;
                 return Poll::Ready(outcome);
             };
-            let unwanted = outcome.ok().map(Response::into_body).filter(is_short);
-            this.stage.set(Stage::Waiting { sleep, unwanted, request: Some(request) });
+            // The answer's connection is free before the wait, and the permits of the try are given back.
+            drop(outcome);
+            this.stage.set(Stage::Waiting { sleep, request: Some(request) });
         }
     }
 }
@@ -212,28 +201,9 @@ impl<S> Again<S> {
     }
 }
 
-impl<S: Service<Request<Body>>, AB> fmt::Debug for RetryFuture<S, AB> {
+impl<S: Service<Request<Body>>> fmt::Debug for RetryFuture<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = self.again.as_ref().map(|again| again.number);
         f.debug_struct("RetryFuture").field("try", &number).finish_non_exhaustive()
     }
 }
-
-/// Whether it is better to read the rest of a body than to close its connection.
-fn is_short<B: HttpBody>(body: &B) -> bool {
-    body.size_hint().upper().is_some_and(|bytes| bytes <= SHORT)
-}
-
-/// Reads what is there of a short body. Whether there is no more to come.
-fn is_read<B: HttpBody>(mut body: Pin<&mut B>, cx: &mut Context<'_>) -> bool {
-    loop {
-        match body.as_mut().poll_frame(cx) {
-            Poll::Pending => return false,
-            Poll::Ready(Some(Ok(_))) => {}
-            Poll::Ready(None | Some(Err(_))) => return true,
-        }
-    }
-}
-
-/// The error page of a server, in bytes.
-const SHORT: u64 = 16 * 1024;

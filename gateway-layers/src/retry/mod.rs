@@ -46,8 +46,7 @@
 //! same endpoints do.
 //!
 //! **Never** after the head of an answer was passed on: a transfer that breaks off stays broken. The head is looked at
-//! before; the body of an answer that is tried again goes to nobody. If it is short (16 KiB) it is read during the wait,
-//! so that its connection serves the next try.
+//! before; the body of an answer that is tried again is dropped unread.
 //! **Answers** nothing itself; the last outcome is the request's. **Fails** as the service inside.
 //! **Order**: phase [`Retry`](gateway_core::phase::Retry), inside authentication, limits and cache, so that none of
 //! them counts or works twice. **Reads** the fact deadline; **writes** the fact attempt.

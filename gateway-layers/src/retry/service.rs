@@ -34,11 +34,10 @@ where
     S::Error: Failure,
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
-    AB: HttpBody,
 {
     type Response = Response<AB>;
     type Error = S::Error;
-    type Future = RetryFuture<S, AB>;
+    type Future = RetryFuture<S>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
