@@ -33,6 +33,9 @@ pub mod rate_limit;
 #[cfg(feature = "headers")]
 pub mod headers;
 
+#[cfg(feature = "aggregate")]
+pub mod aggregate;
+
 #[cfg(feature = "timeout")]
 pub mod timeout;
 

@@ -11,6 +11,7 @@ use tower_layer::Layer;
 use super::Section;
 use crate::{
     access_log::{self, AccessLogLayer, Sink},
+    aggregate::{self, AggregateLayer},
     client_addr,
     headers::{self, HeadersLayer},
     limits::{self, LimitsLayer},
@@ -56,6 +57,7 @@ pub(super) fn wide(section: &mut Section<'_>) -> Wide {
 pub(super) struct Route {
     gates: Gates,
     headers: HeadersLayer,
+    aggregate: AggregateLayer,
     timeout: timeout::TimeoutLayer,
 }
 
@@ -63,14 +65,20 @@ pub(super) struct Route {
 pub(super) fn route(section: &mut Section<'_>) -> Route {
     let gates = [gate(section, "rate_limit", rate_limit::config::read, |layer| layer.into_rule())];
     let headers = section.section("headers", headers::config::read).unwrap_or_default();
+    let aggregate = aggregate::config::read(section);
     let timeout = timeout::config::read(section);
-    Route { gates: gates.into_iter().flatten().collect(), headers, timeout }
+    Route { gates: gates.into_iter().flatten().collect(), headers, aggregate, timeout }
 }
 
 impl Route {
+    /// Whether every request is answered without an upstream of the route.
+    pub(super) fn is_an_end(&self) -> bool {
+        self.aggregate.is_an_end()
+    }
+
     /// The route's stack in front of its upstream.
     pub(super) fn stack(self, forward: Forward) -> Stack {
-        let stack = self.headers.layer(self.timeout.layer(forward));
+        let stack = self.headers.layer(self.aggregate.layer(self.timeout.layer(forward)));
         Stack::explained(GateLayer::from(self.gates).layer(stack))
     }
 }

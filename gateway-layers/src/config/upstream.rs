@@ -21,7 +21,7 @@ use super::{Section, Words};
 ///   max_idle: 64
 ///   host: preserve                                     # preserve | upstream
 /// ```
-pub(super) fn read(route: &mut Section<'_>) -> Option<(Forward, String)> {
+pub(crate) fn read(route: &mut Section<'_>) -> Option<(Forward, String)> {
     route.demand("upstream");
     let upstream = route.either::<Vec<String>, _>("upstream", |urls| Some(Upstream::new(urls)), long)?;
     let urls = upstream.endpoints().join(", ");
