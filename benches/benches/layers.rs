@@ -7,6 +7,7 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use gateway_benches::{Leaf, call, request};
 use gateway_layers::{
     access_log::{AccessLogLayer, Sink},
+    aggregate::{AggregateLayer, Branch, Plan},
     client_addr::ClientAddrLayer,
     config::{self, Source},
     core::{Body, Key, RescueLayer, canonical::CanonicalLayer, meter::Meter, upstream::Upstream},
@@ -59,6 +60,12 @@ fn layers(criterion: &mut Criterion) {
         RateLimitLayer::new(Quota::per_second(1_000_000_000)).by(api_key).layer(Leaf)
     );
     bench!("headers, set both ways", HeadersLayer::new(set.clone(), set).unwrap().layer(Leaf));
+    let elsewhere = Plan::at("/profile/{id}").branch(Branch::new("user", "/users/{id}"));
+    bench!("aggregate, another path", AggregateLayer::new(elsewhere).unwrap().layer(Leaf));
+    let branches =
+        ["a", "b", "c"].map(|name| Branch::new(name, "/part").group(name).service(tower::service_fn(part)));
+    let three = branches.into_iter().fold(Plan::everywhere(), Plan::branch);
+    bench!("aggregate, three small parts", AggregateLayer::new(three).unwrap().layer(Leaf));
     bench!("timeout", TimeoutLayer::new(Duration::from_secs(5)).layer(Leaf));
     for (name, rules) in [("routing, 100 rules", 100), ("routing, 10,000 rules", 10_000)] {
         let rules = (0..rules).map(|number| (Rule::prefix(format!("/svc{number}")), Stack::new(Leaf)));
@@ -83,6 +90,10 @@ fn layers(criterion: &mut Criterion) {
     bench!("tower timeout", tower::timeout::TimeoutLayer::new(Duration::from_secs(5)).layer(Leaf));
     bench!("tower concurrency limit", tower::limit::ConcurrencyLimitLayer::new(10).layer(Leaf));
     group.finish();
+}
+
+async fn part(_: Request<Body>) -> Result<Response<Body>, std::convert::Infallible> {
+    Ok(Response::new(Body::from(r#"{"id":7,"name":"Ada","tags":["a","b"]}"#)))
 }
 
 /// The same gateway written in Rust and declared in a document; its route refuses, so that no upstream takes part.

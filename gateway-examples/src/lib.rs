@@ -71,6 +71,7 @@ mod pages {
         Routing "../../docs/concerns/routing.md";
         RateLimit "../../docs/concerns/rate_limit.md";
         Headers "../../docs/concerns/headers.md";
+        Aggregate "../../docs/concerns/aggregate.md";
         Timeout "../../docs/concerns/timeout.md";
     }
 }

@@ -14,6 +14,7 @@ use std::{
 use gateway_core::{Body, Clock, Facts, Key, meter::Meter};
 use gateway_layers::{
     access_log::{AccessLogLayer, Sink},
+    aggregate::{AggregateLayer, Branch, Plan},
     client_addr::ClientAddrLayer,
     gateway::Gateway,
     headers::HeadersLayer,
@@ -91,6 +92,10 @@ fn layers_that_write_nothing_allocate_nothing() {
     assert_eq!(allocations(MetricsLayer::new(&Meter::default()).layer(Leaf)), 0, "metrics");
     assert_eq!(allocations(TimeoutLayer::new(Duration::from_secs(5)).layer(Leaf)), 0, "timeout");
     assert_eq!(allocations(HeadersLayer::default().layer(Leaf)), 0, "headers without rules");
+    let elsewhere = Plan::at("/profile/{id}").branch(Branch::new("user", "/users/{id}"));
+    let aggregate = AggregateLayer::new(elsewhere).unwrap();
+    assert_eq!(allocations(aggregate.layer(Leaf)), 0, "aggregate beside its path");
+    assert_eq!(allocations(AggregateLayer::off().layer(Leaf)), 0, "aggregate without a plan");
     assert_eq!(allocations(gateway_core::canonical::CanonicalLayer::default().layer(Leaf)), 0, "canonical");
     assert_eq!(allocations(gateway_core::RescueLayer::default().layer(Leaf)), 0, "rescue");
 }

@@ -33,23 +33,30 @@ use crate::{
 ///       deny: [password]
 ///       rename: {address.zip: postcode}
 /// ```
-pub(crate) fn read(route: &mut Section<'_>) -> AggregateLayer {
+///
+/// Also says whether every branch has an upstream of its own, so that the route needs none.
+pub(crate) fn read(route: &mut Section<'_>) -> (AggregateLayer, bool) {
     // What is wrong with these two is told by those whose keys they are.
     let path = route.has("path").then(|| route.optional::<String>("path")).flatten();
     let timeout = route.has("aggregate").then(|| route.optional::<Duration>("timeout")).flatten();
-    let layer = route.section("aggregate", |section| aggregate(section, path, timeout));
-    layer.unwrap_or_else(AggregateLayer::off)
+    let mut is_an_end = route.has("aggregate");
+    let layer = route.section("aggregate", |section| aggregate(section, path, timeout, &mut is_an_end));
+    (layer.unwrap_or_else(AggregateLayer::off), is_an_end)
 }
 
 fn aggregate(
     section: &mut Section<'_>,
     path: Option<String>,
     timeout: Option<Duration>,
+    is_an_end: &mut bool,
 ) -> Option<AggregateLayer> {
     let max_answer = section.optional::<ByteSize>("max_answer");
     let errors = section.optional::<String>("errors");
     section.demand("branches");
-    let branches = section.sections("branches", branch);
+    let branches = section.sections("branches", |section| {
+        *is_an_end &= section.has("upstream");
+        branch(section)
+    });
     let mut plan = path.map_or_else(Plan::everywhere, Plan::at);
     if let Some(timeout) = timeout.filter(|timeout| !timeout.is_zero()) {
         plan = plan.timeout(timeout);
@@ -79,7 +86,7 @@ fn aggregate(
 fn branch(section: &mut Section<'_>) -> Option<Branch> {
     let name = section.required::<String>("name");
     let get = section.required::<String>("get");
-    let upstream = section.has("upstream").then(|| upstream::read(section));
+    let upstream = upstream::optional(section);
     let outcome = section.optional::<Outcome>("outcome");
     let fallback = section.optional::<Value>("fallback");
     let timeout = section.optional::<Duration>("timeout");
@@ -93,7 +100,7 @@ fn branch(section: &mut Section<'_>) -> Option<Branch> {
     let rename = section.pairs::<String, String>("rename");
 
     let mut branch = Branch::new(name?, get?).allow(allow).deny(deny);
-    if let Some((forward, _)) = upstream.flatten() {
+    if let Some((forward, _)) = upstream {
         branch = branch.stack(Stack::explained(forward));
     }
     if fallback.is_some() && outcome.is_some() {

@@ -57,12 +57,6 @@ impl AggregateLayer {
         }
         self
     }
-
-    /// Whether it answers every request without the service that it wraps.
-    #[cfg(feature = "config")]
-    pub(crate) fn is_an_end(&self) -> bool {
-        self.plan.as_ref().is_some_and(|plan| !plan.needs_inner())
-    }
 }
 
 impl<S> tower_layer::Layer<S> for AggregateLayer {

@@ -1,21 +1,8 @@
-//! The algebra of outcomes: what becomes of the whole when a branch fails.
-//!
-//! | the branch | required | optional | with a fallback |
-//! | --- | --- | --- | --- |
-//! | answers 2xx with JSON | its part | its part | its part |
-//! | answers 403, 404, 410, 429, 503, 504; 401 with a challenge | that status | no part, noted | the fallback, noted |
-//! | answers any other status | 502 | no part, noted | the fallback, noted |
-//! | is not there in time | 504 | no part, noted | the fallback, noted |
-//! | cannot be reached, breaks off | 502 | no part, noted | the fallback, noted |
-//! | has no endpoint that is available; no memory for its answer | 503 | no part, noted | the fallback, noted |
-//! | answers what is not JSON, too large, or not what its shape wants | 502 | no part, noted | the fallback, noted |
-//! | lacks a value for its target | 400 if it is the client's, else 502 | no part, noted | the fallback, noted |
-//!
-//! One required branch that fails decides for the whole. If none does the whole is 200, and complete if nothing is
-//! noted, else partial.
+//! The algebra of outcomes: what becomes of the whole when a branch fails. The documents of the module have the
+//! table.
 
 use http::{
-    HeaderMap, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use serde_json::{Value, json};
@@ -63,7 +50,7 @@ pub(super) struct Failed {
     /// For the log alone.
     cause: String,
     /// Headers that belong to the status.
-    headers: HeaderMap,
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +76,7 @@ pub(super) enum Kind {
 
 impl Failed {
     pub(super) fn new(kind: Kind, cause: impl Into<String>) -> Self {
-        Self { kind, cause: cause.into(), headers: HeaderMap::new() }
+        Self { kind, cause: cause.into(), headers: Vec::new() }
     }
 
     /// By an answer that is no success.
@@ -97,7 +84,7 @@ impl Failed {
         let mut failed = Self::new(Kind::Status(status), format!("it answered {status}"));
         for name in [RETRY_AFTER, WWW_AUTHENTICATE] {
             for value in headers.get_all(&name) {
-                failed.headers.append(&name, value.clone());
+                failed.headers.push((name.clone(), value.clone()));
             }
         }
         failed
@@ -111,9 +98,7 @@ impl Failed {
     /// status does: who asks, what is asked for, how often. What else it refuses, the gateway asked wrongly.
     fn status(&self) -> StatusCode {
         match self.kind {
-            Kind::Status(StatusCode::UNAUTHORIZED) if self.headers.contains_key(WWW_AUTHENTICATE) => {
-                StatusCode::UNAUTHORIZED
-            }
+            Kind::Status(StatusCode::UNAUTHORIZED) if self.has_challenge() => StatusCode::UNAUTHORIZED,
             Kind::Status(
                 status @ (StatusCode::FORBIDDEN
                 | StatusCode::NOT_FOUND
@@ -134,6 +119,10 @@ impl Failed {
         }
     }
 
+    fn has_challenge(&self) -> bool {
+        self.headers.iter().any(|(name, _)| *name == WWW_AUTHENTICATE)
+    }
+
     /// The answer of a whole that cannot do without this branch.
     pub(super) fn refusal(&self, branch: &str) -> Refusal {
         let detail = format!("the part `{branch}` {}", self.kind.detail());
@@ -141,7 +130,7 @@ impl Failed {
         let passes = matches!(self.kind, Kind::Status(status) if status == self.status());
         for (name, value) in self.headers.iter().filter(|_| passes) {
             // A challenge belongs to 401 alone (RFC 9110, 11.6.1).
-            if name != WWW_AUTHENTICATE || self.status() == StatusCode::UNAUTHORIZED {
+            if *name != WWW_AUTHENTICATE || self.status() == StatusCode::UNAUTHORIZED {
                 refusal = refusal.header(name.clone(), value.clone());
             }
         }

@@ -39,10 +39,11 @@ impl<S> Aggregate<S> {
 
 impl<S, B, AB> Service<Request<B>> for Aggregate<S>
 where
-    S: Service<Request<B>, Response = Response<AB>> + Clone + Send + 'static,
+    S: Service<Request<Body>, Response = Response<AB>> + Clone + Send + 'static,
     S::Error: Into<BoxError>,
     S::Future: Send,
-    B: HttpBody + Default + Send + 'static,
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
     AB: HttpBody<Data = Bytes> + AnswerBody + Send + 'static,
     AB::Error: Into<BoxError>,
 {
@@ -56,7 +57,9 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let Some(plan) = self.plan.as_ref().filter(|plan| plan.matches(request.uri().path())) else {
-            return AggregateFuture { kind: Kind::Passed { future: self.inner.call(request) } };
+            return AggregateFuture {
+                kind: Kind::Passed { future: self.inner.call(request.map(Body::new)) },
+            };
         };
         // What was made ready may hold a permit: the first branch takes it, or it goes.
         let next = self.inner.clone();
@@ -97,7 +100,7 @@ fn admit<B: HttpBody>(request: &Request<B>) -> Result<(), Refusal> {
     Ok(())
 }
 
-async fn gather<S, B, AB>(
+async fn gather<S, AB>(
     plan: Arc<Checked>,
     means: Arc<Means>,
     mut head: Parts,
@@ -105,22 +108,22 @@ async fn gather<S, B, AB>(
     mut ready: Option<S>,
 ) -> Response<AB>
 where
-    S: Service<Request<B>, Response = Response<AB>> + Clone + Send + 'static,
+    S: Service<Request<Body>, Response = Response<AB>> + Clone + Send + 'static,
     S::Error: Into<BoxError>,
     S::Future: Send,
-    B: HttpBody + Default + Send + 'static,
     AB: HttpBody<Data = Bytes> + AnswerBody + Send + 'static,
     AB::Error: Into<BoxError>,
 {
     let facts = Facts::of(&mut head.extensions, &means.clock).clone();
     let call = move |step: &Step, request: Request<()>| -> Call {
+        let request = request.map(|()| Body::empty());
         if let Some(stack) = &step.service {
-            return stack.call(request.map(|()| Body::empty()));
+            return stack.call(request);
         }
         let Some(inner) = ready.take().or_else(|| spare.clone()) else {
             return Box::pin(std::future::ready(Err("the plan has no service for it".into())));
         };
-        let answer = Oneshot::new(inner, request.map(|()| B::default()));
+        let answer = Oneshot::new(inner, request);
         Box::pin(async move { answer.await.map(|answer| answer.map(Body::new)).map_err(Into::into) })
     };
     let whole = Gathering::new(&plan, &means, &head, facts.clone(), call).whole().await;

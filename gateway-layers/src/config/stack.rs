@@ -58,6 +58,7 @@ pub(super) struct Route {
     gates: Gates,
     headers: HeadersLayer,
     aggregate: AggregateLayer,
+    is_an_end: bool,
     timeout: timeout::TimeoutLayer,
 }
 
@@ -65,15 +66,15 @@ pub(super) struct Route {
 pub(super) fn route(section: &mut Section<'_>) -> Route {
     let gates = [gate(section, "rate_limit", rate_limit::config::read, |layer| layer.into_rule())];
     let headers = section.section("headers", headers::config::read).unwrap_or_default();
-    let aggregate = aggregate::config::read(section);
+    let (aggregate, is_an_end) = aggregate::config::read(section);
     let timeout = timeout::config::read(section);
-    Route { gates: gates.into_iter().flatten().collect(), headers, aggregate, timeout }
+    Route { gates: gates.into_iter().flatten().collect(), headers, aggregate, is_an_end, timeout }
 }
 
 impl Route {
-    /// Whether every request is answered without an upstream of the route.
+    /// Whether every request is answered without an upstream of the route's own.
     pub(super) fn is_an_end(&self) -> bool {
-        self.aggregate.is_an_end()
+        self.is_an_end
     }
 
     /// The route's stack in front of its upstream.

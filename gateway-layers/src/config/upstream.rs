@@ -21,8 +21,13 @@ use super::{Section, Words};
 ///   max_idle: 64
 ///   host: preserve                                     # preserve | upstream
 /// ```
-pub(crate) fn read(route: &mut Section<'_>) -> Option<(Forward, String)> {
+pub(super) fn read(route: &mut Section<'_>) -> Option<(Forward, String)> {
     route.demand("upstream");
+    optional(route)
+}
+
+/// The same where the key may be left out.
+pub(crate) fn optional(route: &mut Section<'_>) -> Option<(Forward, String)> {
     let upstream = route.either::<Vec<String>, _>("upstream", |urls| Some(Upstream::new(urls)), long)?;
     let urls = upstream.endpoints().join(", ");
     let forward = route.checked("upstream", upstream.build())?;
