@@ -7,9 +7,10 @@ use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use gateway_benches::{Leaf, call, request};
 use gateway_layers::{
     access_log::{AccessLogLayer, Sink},
+    aggregate::{AggregateLayer, Branch, Plan},
     bulkhead::BulkheadLayer,
-    circuit_breaker::{CircuitBreakerLayer, Settings},
     cache::CacheLayer,
+    circuit_breaker::{CircuitBreakerLayer, Settings},
     client_addr::ClientAddrLayer,
     config::{self, Source},
     core::{Body, Key, RescueLayer, canonical::CanonicalLayer, meter::Meter, upstream::Upstream},
@@ -97,6 +98,12 @@ fn layers(criterion: &mut Criterion) {
         Rules::new().set(http::header::CACHE_CONTROL, HeaderValue::from_static("max-age=86400")),
     );
     bench!("cache, hit", CacheLayer::default().layer(origin.unwrap().layer(Leaf)));
+    let elsewhere = Plan::at("/profile/{id}").branch(Branch::new("user", "/users/{id}"));
+    bench!("aggregate, another path", AggregateLayer::new(elsewhere).unwrap().layer(Leaf));
+    let branches =
+        ["a", "b", "c"].map(|name| Branch::new(name, "/part").group(name).service(tower::service_fn(part)));
+    let three = branches.into_iter().fold(Plan::everywhere(), Plan::branch);
+    bench!("aggregate, three small parts", AggregateLayer::new(three).unwrap().layer(Leaf));
     bench!("timeout", TimeoutLayer::new(Duration::from_secs(5)).layer(Leaf));
     bench!("timeout of a try", TryTimeoutLayer::new(Duration::from_secs(1)).layer(Leaf));
     bench!("retry", RetryLayer::default().layer(Leaf));
@@ -126,6 +133,10 @@ fn layers(criterion: &mut Criterion) {
     bench!("tower retry", tower::retry::RetryLayer::new(Once).layer(Leaf));
     bench!("tower concurrency limit", tower::limit::ConcurrencyLimitLayer::new(10).layer(Leaf));
     group.finish();
+}
+
+async fn part(_: Request<Body>) -> Result<Response<Body>, std::convert::Infallible> {
+    Ok(Response::new(Body::from(r#"{"id":7,"name":"Ada","tags":["a","b"]}"#)))
 }
 
 /// The same gateway written in Rust and declared in a document; its route refuses, so that no upstream takes part.

@@ -78,6 +78,7 @@ mod pages {
         JsonBody "../../docs/concerns/json_body.md";
         Mask "../../docs/concerns/mask.md";
         Cache "../../docs/concerns/cache.md";
+        Aggregate "../../docs/concerns/aggregate.md";
         Timeout "../../docs/concerns/timeout.md";
         Fallback "../../docs/concerns/fallback.md";
         Retry "../../docs/concerns/retry.md";

@@ -57,6 +57,9 @@ pub mod mask;
 #[cfg(feature = "cache")]
 pub mod cache;
 
+#[cfg(feature = "aggregate")]
+pub mod aggregate;
+
 #[cfg(feature = "fallback")]
 pub mod fallback;
 

@@ -14,9 +14,10 @@ use std::{
 use gateway_core::{Body, Clock, Facts, Key, meter::Meter};
 use gateway_layers::{
     access_log::{AccessLogLayer, Sink},
+    aggregate::{AggregateLayer, Branch, Plan},
     bulkhead::BulkheadLayer,
-    circuit_breaker::{CircuitBreakerLayer, Settings},
     cache::CacheLayer,
+    circuit_breaker::{CircuitBreakerLayer, Settings},
     client_addr::ClientAddrLayer,
     fallback::{FallbackLayer, Instead},
     gateway::Gateway,
@@ -120,6 +121,10 @@ fn layers_that_write_nothing_allocate_nothing() {
     assert_eq!(allocations(MaskLayer::off().layer(Leaf)), 0, "mask without rules");
     let mask = MaskLayer::new(mask::Rules::new().replace("a", "***")).unwrap();
     assert_eq!(allocations(mask.layer(Leaf)), 0, "mask, for an answer that is no JSON");
+    let elsewhere = Plan::at("/profile/{id}").branch(Branch::new("user", "/users/{id}"));
+    let aggregate = AggregateLayer::new(elsewhere).unwrap();
+    assert_eq!(allocations(aggregate.layer(Leaf)), 0, "aggregate beside its path");
+    assert_eq!(allocations(AggregateLayer::off().layer(Leaf)), 0, "aggregate without a plan");
     assert_eq!(allocations(gateway_core::canonical::CanonicalLayer::default().layer(Leaf)), 0, "canonical");
     assert_eq!(allocations(gateway_core::RescueLayer::default().layer(Leaf)), 0, "rescue");
 }

@@ -81,6 +81,13 @@ impl Upstream {
         }
     }
 
+    /// A service without any endpoint, for routes that answer without one: every request fails with
+    /// [`NoEndpoint`](crate::error::ErrorKind::NoEndpoint).
+    #[must_use]
+    pub fn nowhere() -> Forward {
+        Forward::new(std::iter::empty(), Self::new([] as [&str; 0]).settings)
+    }
+
     /// How long one connection may take to come about, name look-up included. 1 s: within one network that is
     /// ample, and another endpoint can still be tried.
     #[must_use]

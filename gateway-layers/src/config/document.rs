@@ -1,5 +1,7 @@
 use std::net::SocketAddr;
 
+use gateway_core::upstream::Upstream;
+
 use super::{Context, Declared, Problems, Section, Source, read, stack, upstream};
 use crate::{
     metrics::MetricsEndpoint,
@@ -53,7 +55,10 @@ fn route(section: &mut Section<'_>, table: &mut Table<Stack>, lines: &mut Vec<St
         section.stand_at(rule.route().name());
     }
     let concerns = stack::route(section);
-    let upstream = upstream::read(section, concerns.breakers.as_ref());
+    let upstream = match concerns.is_an_end() && !section.has("upstream") {
+        true => Some((Upstream::nowhere(), "its branches".to_owned())),
+        false => upstream::read(section, concerns.breakers.as_ref()),
+    };
     let rule = rule?;
     // A rule is checked against the others even if its upstream is wrong: all mistakes are told at once.
     let stack = match upstream {

@@ -53,7 +53,7 @@ mod suggest;
 mod syntax;
 #[cfg(test)]
 mod tests;
-mod upstream;
+pub(crate) mod upstream;
 mod value;
 
 use std::{cell::RefCell, sync::Arc};

@@ -85,6 +85,8 @@ impl Problems {
 
     pub(super) fn sorted(mut self) -> Self {
         self.list.sort_by_key(|problem| (problem.line, problem.column));
+        // Two concerns may read one key.
+        self.list.dedup();
         self
     }
 }

@@ -11,6 +11,7 @@ use tower_layer::Layer;
 use super::Section;
 use crate::{
     access_log::{self, AccessLogLayer, Sink},
+    aggregate::{self, AggregateLayer},
     api_key, authorize,
     bulkhead::{self, BulkheadLayer},
     cache::{self, CacheLayer},
@@ -69,6 +70,8 @@ pub(super) struct Route {
     json_body: JsonBodyLayer,
     mask: MaskLayer,
     cache: CacheLayer,
+    aggregate: AggregateLayer,
+    is_an_end: bool,
     fallback: FallbackLayer<Forward>,
     retry: retry::config::Declared,
     pub(super) breakers: Option<EndpointBreakers>,
@@ -89,10 +92,11 @@ pub(super) fn route(section: &mut Section<'_>) -> Route {
     let json_body = section.section("json_body", json_body::config::read).unwrap_or_else(JsonBodyLayer::off);
     let mask = section.section("mask", mask::config::read).unwrap_or_else(MaskLayer::off);
     let cache = section.section("cache", cache::config::read).unwrap_or_else(CacheLayer::off);
+    let (timeout, try_timeout) = timeout::config::read(section);
+    let (aggregate, is_an_end) = aggregate::config::read(section, timeout.limit());
     let fallback = section.section("fallback", fallback::config::read).unwrap_or_else(FallbackLayer::off);
     let retry = section.section("retry", retry::config::read).unwrap_or_default();
     let breakers = section.section("circuit_breaker", circuit_breaker::config::read);
-    let (timeout, try_timeout) = timeout::config::read(section);
     let gates = gates.into_iter().flatten().collect();
     Route {
         timeout,
@@ -102,6 +106,8 @@ pub(super) fn route(section: &mut Section<'_>) -> Route {
         json_body,
         mask,
         cache,
+        aggregate,
+        is_an_end,
         fallback,
         retry,
         breakers,
@@ -110,11 +116,16 @@ pub(super) fn route(section: &mut Section<'_>) -> Route {
 }
 
 impl Route {
+    /// Whether every request is answered without an upstream of the route's own.
+    pub(super) fn is_an_end(&self) -> bool {
+        self.is_an_end
+    }
+
     /// The route's stack in front of its upstream.
     pub(super) fn stack(self, forward: Forward) -> Stack {
         let retry = self.retry.over(&forward);
         let tries = self.fallback.layer(retry.layer(self.try_timeout.layer(forward)));
-        let answers = self.cache.layer(tries);
+        let answers = self.cache.layer(self.aggregate.layer(tries));
         let shaped = self.headers.layer(self.json_body.layer(self.mask.layer(answers)));
         let gated = GateLayer::from(self.gates).layer(self.bulkhead.layer(shaped));
         Stack::explained(SeamLayer.layer(self.timeout.layer(gated)))

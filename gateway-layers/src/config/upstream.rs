@@ -27,6 +27,14 @@ pub(super) fn read(
     breakers: Option<&EndpointBreakers>,
 ) -> Option<(Forward, String)> {
     route.demand("upstream");
+    optional(route, breakers)
+}
+
+/// The same where the key may be left out.
+pub(crate) fn optional(
+    route: &mut Section<'_>,
+    breakers: Option<&EndpointBreakers>,
+) -> Option<(Forward, String)> {
     let upstream = route.either::<Vec<String>, _>("upstream", |urls| Some(Upstream::new(urls)), long)?;
     let urls = upstream.endpoints().join(", ");
     let upstream = match breakers {

@@ -60,6 +60,12 @@ impl TimeoutLayer {
         Self { limit: Some(limit.min(LONGEST)), ..Self::off() }
     }
 
+    /// The time, if there is one.
+    #[cfg(feature = "config")]
+    pub(crate) fn limit(&self) -> Option<Duration> {
+        self.limit
+    }
+
     /// Passes everything on: the same type for stacks that may do without.
     #[must_use]
     pub fn off() -> Self {

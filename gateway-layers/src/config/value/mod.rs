@@ -1,3 +1,4 @@
+mod json;
 mod number;
 mod unit;
 mod web;

@@ -1,0 +1,7 @@
+//! The concern as a whole; what is pure is tested beside it.
+
+mod declared;
+mod outcomes;
+mod plans;
+mod service;
+mod wire;
