@@ -4,14 +4,24 @@
 //!
 //! Prints:
 //! ```text
-//! X
+//! /nothing: 404 no_route
+//! /orders: 401 token_missing
+//! /orders: 200 {"card":{"number":"***1234"},"orders":[1,2]}
+//! /orders: 200 {"card":{"number":"***1234"},"orders":[1,2]}
+//! /orders: 429 rate_limited
+//! /catalogue: 200 {"asked":1,"products":["tea","scones"]}
+//! /catalogue: 200 {"asked":1,"products":["tea","scones"]}
+//! /page: 200 {"_errors":[{"branch":"advice","code":"branch_status","status":503}],"products":["tea","scones"]}
+//! /broken: 503
+//! /broken: 503
+//! /broken: 503 circuit_open
 //! ```
 #![expect(clippy::print_stdout, reason = "a program to look at")]
 
 use gateway_examples::eight::{self, AUDIENCE, ISSUER, SECRET};
 use gateway_layers::{
     aggregate::{AggregateLayer, Branch, Plan},
-    cache::{CacheLayer, Store},
+    cache::CacheLayer,
     circuit_breaker::{EndpointBreakers, Settings},
     core::{Key, server::serve, upstream::Upstream},
     gateway::Gateway,
@@ -46,9 +56,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
                 .upstream(Upstream::new([services.orders.as_str()]))
         })
         .route(Rule::path("/catalogue"), |route| {
-            route
-                .layer(CacheLayer::new(Store::new(16 << 20)))
-                .upstream(Upstream::new([services.catalogue.as_str()]))
+            route.layer(CacheLayer::default()).upstream(Upstream::new([services.catalogue.as_str()]))
         })
         .route(Rule::path("/page"), |route| {
             route.layer(jwt).layer(page).upstream(Upstream::new([services.catalogue.as_str()]))

@@ -4,7 +4,17 @@
 //!
 //! Prints:
 //! ```text
-//! X
+//! /nothing: 404 no_route
+//! /orders: 401 token_missing
+//! /orders: 200 {"card":{"number":"***1234"},"orders":[1,2]}
+//! /orders: 200 {"card":{"number":"***1234"},"orders":[1,2]}
+//! /orders: 429 rate_limited
+//! /catalogue: 200 {"asked":1,"products":["tea","scones"]}
+//! /catalogue: 200 {"asked":1,"products":["tea","scones"]}
+//! /page: 200 {"_errors":[{"branch":"advice","code":"branch_status","status":503}],"products":["tea","scones"]}
+//! /broken: 503
+//! /broken: 503
+//! /broken: 503 circuit_open
 //! ```
 #![expect(clippy::print_stdout, reason = "a program to look at")]
 
@@ -12,7 +22,7 @@ use axum::{Router, routing::get};
 use gateway_examples::eight::{self, AUDIENCE, ISSUER, SECRET};
 use gateway_layers::{
     aggregate::{AggregateLayer, Branch, Plan},
-    cache::{CacheLayer, Store},
+    cache::CacheLayer,
     circuit_breaker::{CircuitBreakerLayer, Settings},
     core::{Key, RescueLayer, canonical::CanonicalLayer, upstream::Upstream},
     jwt::{self, Algorithm, JwtLayer},
@@ -37,7 +47,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         .layer(MaskLayer::new(mask::Rules::new().keep_last("card.number", "***", 4))?)
         .layer(RetryLayer::default())
         .service(Upstream::new([services.orders.as_str()]).build()?);
-    let kept = ServiceBuilder::new().layer(CacheLayer::new(Store::new(16 << 20))).service(catalogue.clone());
+    let kept = ServiceBuilder::new().layer(CacheLayer::default()).service(catalogue.clone());
     let plan = Plan::at("/page")
         .branch(Branch::new("catalogue", "/catalogue").allow(["products"]))
         .branch(Branch::new("advice", "/advice").service(broken.clone()).optional());

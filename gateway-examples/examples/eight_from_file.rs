@@ -3,7 +3,17 @@
 //!
 //! Prints:
 //! ```text
-//! X
+//! /nothing: 404 no_route
+//! /orders: 401 token_missing
+//! /orders: 200 {"card":{"number":"***1234"},"orders":[1,2]}
+//! /orders: 200 {"card":{"number":"***1234"},"orders":[1,2]}
+//! /orders: 429 rate_limited
+//! /catalogue: 200 {"asked":1,"products":["tea","scones"]}
+//! /catalogue: 200 {"asked":1,"products":["tea","scones"]}
+//! /page: 200 {"_errors":[{"branch":"advice","code":"branch_status","status":503}],"products":["tea","scones"]}
+//! /broken: 503
+//! /broken: 503
+//! /broken: 503 circuit_open
 //! ```
 #![expect(clippy::print_stdout, reason = "a program to look at")]
 
@@ -27,7 +37,7 @@ routes:
     retry: {}
     upstream: ${ORDERS}
   - path: /catalogue
-    cache: {max_size: 16MiB}
+    cache: {}
     upstream: ${CATALOGUE}
   - path: /page
     jwt: *jwt

@@ -35,6 +35,18 @@ fn every_example_prints_what_its_header_says() {
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 
+#[test]
+fn eight_concerns_answer_the_same_by_hand_by_the_builder_and_from_a_file() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let promised = ["eight_by_hand", "eight_by_builder", "eight_from_file"].map(|name| {
+        promised_output(&fs::read_to_string(folder.join(name).with_extension("rs")).unwrap()).unwrap()
+    });
+    // That each program keeps its promise is the test above.
+    assert_eq!(promised[0], promised[1]);
+    assert_eq!(promised[0], promised[2]);
+    assert!(promised[0].lines().count() > 10);
+}
+
 /// The block behind `Prints:` in the program's header.
 fn promised_output(source: &str) -> Option<String> {
     let header = source.lines().map_while(|line| line.strip_prefix("//!"));

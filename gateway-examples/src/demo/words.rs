@@ -69,9 +69,9 @@ const TOPICS: &[(&str, &[Line])] = &[
             ("/products", "", 200, "cache: asked once, answered twice"),
             (
                 "/products",
-                "-H 'if-none-match: \"catalogue-7\"' ",
+                "-H 'cache-control: no-cache' ",
                 200,
-                "changed on the way, so it has no tag to match",
+                "cache: whoever wants it fresh gets it fresh",
             ),
         ],
     ),

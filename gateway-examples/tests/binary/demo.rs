@@ -94,13 +94,13 @@ fn the_demo_shows_what_it_promises() {
     let address = demo.address().to_owned();
     // Each line once, in order, with what its answer must say beside its status.
     let shown = [
-        ("GET /slow?ms=3000 ", "\"code\":\"upstream_timeout\""),
         ("DELETE /orders ", "allow: GET, HEAD, POST"),
+        ("GET /slow?ms=3000 ", "\"code\":\"upstream_timeout\""),
         ("GET /events ", "data: event 5 of 5"),
         ("GET /echo/a/../b?x=1 ", "\"target\":\"/echo/b?x=1\""),
         ("GET /users/7 ", "www-authenticate: Bearer"),
         ("GET /users/7 ", "error=\"invalid_token\""),
-        ("GET /users/7 ", "\"number\":\"************1234\""),
+        ("GET /users/7 ", "\"number\":\"***1234\""),
         ("GET /staff ", "\"code\":\"forbidden\""),
         ("GET /partner/echo ", "\"code\":\"api_key_invalid\""),
         ("GET /partner/echo ", "\"x-partner\":[\"mill-and-sons\"]"),
@@ -110,6 +110,7 @@ fn the_demo_shows_what_it_promises() {
         ("GET /orders ", "retry-after: "),
         ("GET /products ", "\"asked\":1"),
         ("GET /products ", "\"asked\":1"),
+        ("GET /products ", "\"asked\":2"),
         ("GET /prices ", "\"asked\":2"),
         ("GET /advice ", "x-fallback: "),
         ("GET /advice-log ", ""),

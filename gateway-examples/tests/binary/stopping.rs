@@ -30,14 +30,14 @@ fn sigterm_in_mid_download_loses_nothing_and_ends_with_0() {
 #[test]
 fn an_idle_gateway_stops_at_once_and_says_so_in_its_log() {
     let mut demo = Gateway::start(command());
-    assert_eq!(status(&get(demo.address(), "/users/1")), 200);
+    assert_eq!(status(&get(demo.address(), "/products")), 200);
     let stop = Instant::now();
     demo.signal("INT");
     assert_eq!(demo.wait(Duration::from_secs(5)).code(), Some(0));
     assert!(stop.elapsed() < Duration::from_secs(3));
     let mut line = String::new();
     let mut out = demo.output();
-    while !line.contains("\"path\":\"/users/1\"") {
+    while !line.contains("\"path\":\"/products\"") {
         line.clear();
         assert!(out.read_line(&mut line).unwrap() > 0, "the last access log line was lost");
     }
