@@ -121,7 +121,7 @@ impl Fetch {
         if head.status == StatusCode::NOT_MODIFIED
             && let Some(stored) = self.plan.stored.take()
         {
-            return self.validated(&stored, head.headers, exchange);
+            return self.validated(&stored, &head.headers, exchange);
         }
         if self.look.terms.head_only {
             return self.pass(head, Body::new(body));
@@ -210,11 +210,11 @@ impl Fetch {
     fn validated(
         mut self: Box<Self>,
         stored: &Arc<Entry>,
-        by: HeaderMap,
+        by: &HeaderMap,
         exchange: Exchange,
     ) -> Response<Body> {
         let (store, name) = (&self.shared.store, self.look.name);
-        if !conditional::confirms(&stored.about, &by) {
+        if !conditional::confirms(&stored.about, by) {
             store.forget(name, stored);
             self.over();
             let refusal = Refusal::new(
@@ -227,7 +227,7 @@ impl Fetch {
             status::say(response.headers_mut(), self.plan.why.passed());
             return response;
         }
-        let headers = stored.about.updated(&by);
+        let headers = stored.about.updated(by);
         let checked = storable::check(self.asked(), stored.about.status, &headers, exchange.received_wall);
         let is_stored = checked.is_ok();
         let storable = checked.unwrap_or_else(|_| for_once());

@@ -100,7 +100,6 @@ impl Flights {
     }
 
     fn shard(&self, name: Name) -> MutexGuard<'_, HashMap<Name, Arc<Flight>>> {
-        #[expect(clippy::cast_possible_truncation, reason = "any bits of a hash will do")]
         let bits = name as usize;
         self.0[bits % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -65,7 +65,7 @@ enum Stage {
 
 /// What a request that waited does.
 enum Outcome {
-    Answer(Response<Body>),
+    Answer(Box<Response<Body>>),
     Lead(Leader),
     Alone,
 }
@@ -226,7 +226,7 @@ impl<S, B> Waiting<S, B> {
             Join::Read(reader) => about.respond(now, told(), Body::new(reader)),
             Join::Wait(_) | Join::Alone => return None,
         };
-        Some(Outcome::Answer(response))
+        Some(Outcome::Answer(Box::new(response)))
     }
 
     fn go_on(self, outcome: Outcome) -> State<S, B>
@@ -236,7 +236,7 @@ impl<S, B> Waiting<S, B> {
         let Self { shared, mut service, look, head, body, stage, .. } = self;
         drop(stage);
         let leader = match outcome {
-            Outcome::Answer(response) => return State::Answered { answer: Some(response) },
+            Outcome::Answer(response) => return State::Answered { answer: Some(*response) },
             Outcome::Lead(leader) => Some(leader),
             Outcome::Alone => None,
         };

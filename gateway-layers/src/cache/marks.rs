@@ -48,7 +48,6 @@ impl Marks {
     }
 
     fn place(&self, name: Name) -> &AtomicU64 {
-        #[expect(clippy::cast_possible_truncation, reason = "any bits of a hash will do")]
         let bits = name as usize;
         &self.marks[bits % PLACES]
     }
@@ -60,7 +59,6 @@ impl fmt::Debug for Marks {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the upper bits alone")]
 fn tag(name: Name) -> u64 {
     (name >> 64) as u64 & TAG
 }

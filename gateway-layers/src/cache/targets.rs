@@ -48,7 +48,6 @@ impl Targets {
     }
 
     fn shard(&self, name: Name) -> &Shard {
-        #[expect(clippy::cast_possible_truncation, reason = "any bits of a hash will do")]
         let bits = name as usize;
         &self.0[bits % SHARDS]
     }
