@@ -31,6 +31,11 @@
 //! `Last-Modified` stays, and `304 Not Modified` passes: when rules become stricter, clients and caches still hold
 //! what they got before.
 
+#![cfg_attr(
+    all(not(test), not(all(feature = "json_body", feature = "mask"))),
+    expect(dead_code, reason = "each of the two concerns has rules of its own")
+)]
+
 mod body;
 mod cover;
 mod fate;
@@ -50,6 +55,7 @@ pub use body::JsonBody;
 pub use field::{Field, FieldError};
 pub use service::{Rewriting, RewritingFuture};
 
+#[cfg(feature = "mask")]
 pub(crate) use cover::Cover;
 #[cfg(feature = "config")]
 pub(crate) use head::Others;
