@@ -69,6 +69,9 @@ mod pages {
         LifeOfARequest "../../docs/life-of-a-request.md";
         Arrive "../../docs/concerns/arrive.md";
         Routing "../../docs/concerns/routing.md";
+        Jwt "../../docs/concerns/jwt.md";
+        ApiKey "../../docs/concerns/api_key.md";
+        Authorize "../../docs/concerns/authorize.md";
         RateLimit "../../docs/concerns/rate_limit.md";
         Headers "../../docs/concerns/headers.md";
         Timeout "../../docs/concerns/timeout.md";
