@@ -17,7 +17,7 @@ use gateway_layers::{
     api_key::{ApiKey, ApiKeyLayer, KeyDigest},
     authorize::AuthorizeLayer,
     core::Body,
-    jwt::{Algorithm, JwtLayer, Key},
+    jwt::{Algorithm, JwtLayer, VerifyingKey},
 };
 use http::{HeaderName, Request, Response};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
@@ -27,7 +27,7 @@ const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJodHRwczovL2xvZ2luLmV4YW1wbG
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let secret = Key::secret(Algorithm::Hs256, b"an example secret of 32 bytes...")?;
+    let secret = VerifyingKey::secret(Algorithm::Hs256, b"an example secret of 32 bytes...")?;
     let may_read = AuthorizeLayer::default().scopes(["orders:read"]).realm("shop");
     let by_token = ServiceBuilder::new()
         .layer(

@@ -19,7 +19,7 @@ use gateway_layers::{
     client_addr::ClientAddrLayer,
     gateway::Gateway,
     headers::HeadersLayer,
-    jwt::{Algorithm, JwtLayer, Key},
+    jwt::{Algorithm, JwtLayer, VerifyingKey},
     limits::LimitsLayer,
     metrics::MetricsLayer,
     rate_limit::{Quota, RateLimitLayer},
@@ -95,7 +95,7 @@ fn layers_that_write_nothing_allocate_nothing() {
     assert_eq!(allocations(ClientAddrLayer::default().layer(Leaf)), 0, "client_addr");
     assert_eq!(allocations(LimitsLayer::default().layer(Leaf)), 0, "limits");
     assert_eq!(allocations(MetricsLayer::new(&Meter::default()).layer(Leaf)), 0, "metrics");
-    let secret = Key::secret(Algorithm::Hs256, b"an example secret of 32 bytes...").unwrap();
+    let secret = VerifyingKey::secret(Algorithm::Hs256, b"an example secret of 32 bytes...").unwrap();
     let jwt = JwtLayer::new("https://login.example.com", ["orders"], [secret]);
     assert_eq!(allocations(jwt.layer(Leaf)), 0, "jwt, once the token is known");
     let api_key = ApiKeyLayer::new([ApiKey::new("ada", KeyDigest::of(b"k")).scopes(["read"])]);

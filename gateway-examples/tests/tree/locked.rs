@@ -51,7 +51,7 @@ fn one_layer_brings_few_crates() {
         "gateway-layers",
         "--no-default-features",
         "--features",
-        "gateway,server,access_log,client_addr,headers,limits,metrics,rate_limit,request_id,timeout",
+        "gateway,server,access_log,authorize,client_addr,headers,limits,metrics,rate_limit,request_id,timeout",
         "--edges",
         "normal",
         "--prefix",

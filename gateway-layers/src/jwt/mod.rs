@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use gateway_core::{Body, Facts};
-//! use gateway_layers::jwt::{Algorithm, JwtLayer, Key};
+//! use gateway_layers::jwt::{Algorithm, JwtLayer, VerifyingKey};
 //! use http::{Request, Response};
 //! use tower::{Layer, ServiceExt, service_fn};
 //!
@@ -16,7 +16,7 @@
 //!     let caller = Facts::get(request.extensions()).and_then(Facts::principal).map(|caller| caller.id().to_owned());
 //!     Ok::<_, std::convert::Infallible>(Response::new(Body::from(caller.unwrap_or_default())))
 //! });
-//! let key = Key::secret(Algorithm::Hs256, b"a secret that is as long as a hash")?;
+//! let key = VerifyingKey::secret(Algorithm::Hs256, b"a secret that is as long as a hash")?;
 //! let service = JwtLayer::new("https://login.example.com", ["orders"], [key]).layer(hello);
 //!
 //! let refused = service.oneshot(Request::new(Body::empty())).await?;
@@ -66,7 +66,7 @@ mod verified;
 
 pub use algorithm::Algorithm;
 pub use gate::Authenticate;
-pub use key::{Key, KeyError};
+pub use key::{KeyError, VerifyingKey};
 pub use layer::{JwtLayer, Keys};
 pub use place::TokenPlace;
 pub use remote::{KeyDocument, KeySource, RemoteKeys};
