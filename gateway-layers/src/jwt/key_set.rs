@@ -1,7 +1,5 @@
 //! [`KeySet`]: the keys of one issuer, and which of them a token asks for.
 
-use std::fmt;
-
 use serde_json::Value;
 
 use super::{
@@ -85,11 +83,5 @@ impl KeySet {
             0 => Flaw::new(Class::Unknown, "no key of the issuer has this `kid` and algorithm"),
             _ => Flaw::new(Class::Forged, "the signature is not that of the key"),
         })
-    }
-}
-
-impl fmt::Display for KeySet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} keys", self.len())
     }
 }

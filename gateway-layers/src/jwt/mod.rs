@@ -30,7 +30,7 @@
 //! as RFC 6750 says; 503 `keys_unavailable` with `Retry-After` while the issuer's keys cannot be had. What exactly is
 //! wrong with a token is told to the log alone.
 //! **Order**: phase [`Allow`](gateway_core::phase::Allow). What this caller may do is decided by `authorize` behind it.
-//! **Writes** the fact `principal` and the headers that [`JwtLayer::header`] names; **removes** those from every
+//! **Writes** the fact `principal`, unless somebody in front did already, and the headers that [`JwtLayer::header`] names; **removes** those from every
 //! request, and the token from what the upstream gets. **Buffers** nothing.
 //! **Costs** a SHA-256 of the token and no allocation for a token that was good before; a signature check, 20 us for
 //! RS256, for a new one.
@@ -59,6 +59,7 @@ mod layer;
 mod pem;
 mod place;
 mod remote;
+mod source;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -69,4 +70,5 @@ pub use gate::Authenticate;
 pub use key::{KeyError, VerifyingKey};
 pub use layer::{JwtLayer, Keys};
 pub use place::TokenPlace;
-pub use remote::{KeyDocument, KeySource, RemoteKeys};
+pub use remote::RemoteKeys;
+pub use source::{KeyDocument, KeySource};
