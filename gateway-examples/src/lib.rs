@@ -73,6 +73,9 @@ mod pages {
         Routing "../../docs/concerns/routing.md";
         Bulkhead "../../docs/concerns/bulkhead.md";
         CircuitBreaker "../../docs/concerns/circuit_breaker.md";
+        Jwt "../../docs/concerns/jwt.md";
+        ApiKey "../../docs/concerns/api_key.md";
+        Authorize "../../docs/concerns/authorize.md";
         RateLimit "../../docs/concerns/rate_limit.md";
         Headers "../../docs/concerns/headers.md";
         JsonBody "../../docs/concerns/json_body.md";

@@ -18,11 +18,15 @@ use gateway_layers::{
     bulkhead::BulkheadLayer,
     cache::CacheLayer,
     circuit_breaker::{CircuitBreakerLayer, Settings},
+    api_key::{ApiKey, ApiKeyLayer, KeyDigest},
+    authorize::AuthorizeLayer,
     client_addr::ClientAddrLayer,
     fallback::{FallbackLayer, Instead},
     gateway::Gateway,
     headers::{HeadersLayer, Rules},
     json_body::{self, JsonBodyLayer},
+    headers::HeadersLayer,
+    jwt::{Algorithm, JwtLayer, VerifyingKey},
     limits::LimitsLayer,
     mask::{self, MaskLayer},
     metrics::MetricsLayer,
@@ -77,7 +81,10 @@ where
 }
 
 fn request() -> Request<Body> {
-    let mut request = Request::get("/orders/7").header("host", "example.com").header("x-api-key", "k");
+    let mut request = Request::get("/orders/7")
+        .header("host", "example.com")
+        .header("x-api-key", "k")
+        .header("authorization", format!("Bearer {TOKEN}"));
     let clock = Clock::default();
     let facts = Facts::of(request.extensions_mut().unwrap(), &clock);
     facts.set_peer("127.0.0.1:4000".parse().unwrap());
@@ -103,6 +110,13 @@ fn layers_that_write_nothing_allocate_nothing() {
     assert_eq!(allocations(ClientAddrLayer::default().layer(Leaf)), 0, "client_addr");
     assert_eq!(allocations(LimitsLayer::default().layer(Leaf)), 0, "limits");
     assert_eq!(allocations(MetricsLayer::new(&Meter::default()).layer(Leaf)), 0, "metrics");
+    let secret = VerifyingKey::secret(Algorithm::Hs256, b"an example secret of 32 bytes...").unwrap();
+    let jwt = JwtLayer::new("https://login.example.com", ["orders"], [secret]);
+    assert_eq!(allocations(jwt.layer(Leaf)), 0, "jwt, once the token is known");
+    let api_key = ApiKeyLayer::new([ApiKey::new("ada", KeyDigest::of(b"k")).scopes(["read"])]);
+    assert_eq!(allocations(api_key.layer(Leaf)), 0, "api_key");
+    let read = AuthorizeLayer::default().scopes(["read"]);
+    assert_eq!(allocations(api_key.layer(read.layer(Leaf))), 0, "api_key and authorize");
     assert_eq!(allocations(TimeoutLayer::new(Duration::from_secs(5)).layer(Leaf)), 0, "timeout");
     assert_eq!(allocations(TryTimeoutLayer::new(Duration::from_secs(1)).layer(Leaf)), 0, "timeout of a try");
     assert_eq!(allocations(RetryLayer::off().layer(Leaf)), 0, "retry without another try");
@@ -211,6 +225,9 @@ fn a_whole_gateway_allocates_what_its_layers_say() {
 }
 
 const RATE_LIMIT_FIELDS: &str = "two for the text, which is cut to its length, one for the list of the answer's headers, two for its empty header map";
+/// HS256, good until the year 9999.
+const TOKEN: &str = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJodHRwczovL2xvZ2luLmV4YW1wbGUuY29tIiwiYXVkIjoib3JkZXJzIiwic3ViIjoiYWRhIiwiZXhwIjoyNTM0MDIzMDA3OTksInNjb3BlIjoib3JkZXJzOnJlYWQiLCJyb2xlcyI6WyJjbGVyayJdfQ.0GwhSMvwL9V1XSgtnJ8KYAan8u0xyumA9M_LlZyR4s4";
+
 const REQUEST_ID: &str =
     "two for the shared id, one for the list of the answer's headers, two for its empty header map";
 

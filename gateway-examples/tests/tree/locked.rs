@@ -51,7 +51,7 @@ fn one_layer_brings_few_crates() {
         "gateway-layers",
         "--no-default-features",
         "--features",
-        "gateway,server,access_log,bulkhead,circuit_breaker,client_addr,fallback,headers,limits,metrics,rate_limit,request_id,retry,timeout",
+        "gateway,server,access_log,authorize,bulkhead,circuit_breaker,client_addr,fallback,headers,json_body,limits,mask,metrics,rate_limit,request_id,retry,timeout",
         "--edges",
         "normal",
         "--prefix",

@@ -193,8 +193,9 @@ impl Finding<'_> {
 
 impl Admit for KeyCheck {
     fn admit(&self, head: &mut Parts, _: &mut Stamp) -> Result<(), Refusal> {
-        if let Some(key) = head.headers.get_mut(&self.header) {
-            key.set_sensitive(true);
+        if head.headers.contains_key(&self.header) {
+            let keys = head.headers.iter_mut().filter(|(name, _)| **name == self.header);
+            keys.for_each(|(_, key)| key.set_sensitive(true));
         }
         let (verdict, finding) = self.decide(&head.headers);
         self.decisions.count(verdict);

@@ -136,7 +136,7 @@ mod tests {
                     Policy { any_scope: all.any_scope.clone(), ..Policy::default() },
                     Policy { roles: all.roles.clone(), ..Policy::default() },
                     Policy { allow: all.allow.clone(), ..Policy::default() },
-                    Policy { deny: all.deny.clone(), ..Policy::default() },
+                    Policy { deny: all.deny, ..Policy::default() },
                 ];
                 for part in parts {
                     prop_assert_eq!(part.check(Some(&caller)), Ok(()));

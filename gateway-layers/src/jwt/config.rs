@@ -5,7 +5,7 @@ use std::{borrow::Cow, time::Duration};
 use gateway_core::{Mode, fetch::Fetch, identity::Identity};
 use http::HeaderName;
 
-use super::{Algorithm, JwtLayer, Key, Keys, RemoteKeys, TokenPlace};
+use super::{Algorithm, JwtLayer, Keys, RemoteKeys, TokenPlace, VerifyingKey};
 use crate::config::{Secret, Section, Value, Words, Wrong};
 
 /// ```yaml
@@ -212,7 +212,7 @@ fn keys(section: &mut Section<'_>) -> Option<Keys> {
     Some(shared.into())
 }
 
-fn key(section: &mut Section<'_>) -> Option<Key> {
+fn key(section: &mut Section<'_>) -> Option<VerifyingKey> {
     let kid = section.optional::<String>("kid");
     let algorithm = section.required::<Algorithm>("algorithm");
     let forms = ["pem", "jwk", "secret"];
@@ -223,9 +223,11 @@ fn key(section: &mut Section<'_>) -> Option<Key> {
     }
     let algorithm = algorithm?;
     let key = match (pem, jwk, secret) {
-        (Some(pem), _, _) => section.checked("pem", Key::pem(algorithm, pem.expose())),
-        (_, Some(jwk), _) => section.checked("jwk", Key::jwk(algorithm, jwk.expose())),
-        (_, _, Some(secret)) => section.checked("secret", Key::secret(algorithm, secret.expose().as_bytes())),
+        (Some(pem), _, _) => section.checked("pem", VerifyingKey::pem(algorithm, pem.expose())),
+        (_, Some(jwk), _) => section.checked("jwk", VerifyingKey::jwk(algorithm, jwk.expose())),
+        (_, _, Some(secret)) => {
+            section.checked("secret", VerifyingKey::secret(algorithm, secret.expose().as_bytes()))
+        }
         _ => None,
     }?;
     Some(match kid {

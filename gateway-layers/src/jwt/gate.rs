@@ -20,6 +20,7 @@ use super::{
     layer::{Keys, KeysFrom},
     place::{Carried, Found},
     remote::Renewal,
+    token::MAX_BYTES,
     verified::Verified,
 };
 
@@ -120,6 +121,10 @@ impl Inner {
     }
 
     fn decide(&self, token: &str, remember: bool) -> Decision {
+        if token.len() > MAX_BYTES {
+            // Not even worth a hash.
+            return Decision::Bad(Flaw::malformed(format!("it is longer than {MAX_BYTES} bytes")));
+        }
         let now = self.clock.wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let (remote, keys, generation) = match &self.keys.0 {
             KeysFrom::Fixed(keys) => (None, Arc::clone(keys), 0),

@@ -1,4 +1,4 @@
-//! [`Key`]: what checks signatures, and for which algorithms.
+//! [`VerifyingKey`]: what checks signatures, and for which algorithms.
 
 use std::fmt;
 
@@ -15,13 +15,13 @@ use super::{
 /// A key that checks signatures. It knows its algorithms from the configuration, so no token can have a public key
 /// taken for a shared secret.
 #[derive(Clone)]
-pub struct Key {
+pub struct VerifyingKey {
     pub(super) kid: Option<String>,
     algorithms: Algorithms,
     material: DecodingKey,
 }
 
-impl Key {
+impl VerifyingKey {
     /// A public key in PEM: `BEGIN PUBLIC KEY` (RFC 7468, 13), or `BEGIN RSA PUBLIC KEY`.
     ///
     /// # Errors
@@ -109,9 +109,9 @@ impl Key {
     }
 }
 
-impl fmt::Debug for Key {
+impl fmt::Debug for VerifyingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Key")
+        f.debug_struct("VerifyingKey")
             .field("kid", &self.kid)
             .field("algorithms", &self.algorithms)
             .finish_non_exhaustive()

@@ -1,11 +1,9 @@
 //! [`KeySet`]: the keys of one issuer, and which of them a token asks for.
 
-use std::fmt;
-
 use serde_json::Value;
 
 use super::{
-    Key,
+    VerifyingKey,
     algorithm::Algorithms,
     flaw::{Class, Flaw},
     json,
@@ -21,10 +19,10 @@ const MAX_TRIES: usize = 8;
 
 /// Keys that check the tokens of one issuer.
 #[derive(Clone, Debug)]
-pub(super) struct KeySet(Vec<Key>);
+pub(super) struct KeySet(Vec<VerifyingKey>);
 
 impl KeySet {
-    pub(super) fn new(keys: Vec<Key>) -> Self {
+    pub(super) fn new(keys: Vec<VerifyingKey>) -> Self {
         Self(keys)
     }
 
@@ -45,7 +43,7 @@ impl KeySet {
         let mut keys = Vec::new();
         for (index, item) in list.iter().take(MAX_KEYS).enumerate() {
             let key = match item {
-                Value::Object(jwk) => Key::of_jwk(jwk, configured),
+                Value::Object(jwk) => VerifyingKey::of_jwk(jwk, configured),
                 _ => Err(KeyError::new("it is no JSON object")),
             };
             match key {
@@ -67,7 +65,7 @@ impl KeySet {
     /// any; for a token without one, all of them.
     pub(super) fn check(&self, token: &Token<'_>) -> Result<(), Flaw> {
         let fitting = || self.0.iter().filter(|key| key.fits(token.algorithm));
-        let is_named = |key: &&Key| key.kid.is_some() && key.kid == token.kid;
+        let is_named = |key: &&VerifyingKey| key.kid.is_some() && key.kid == token.kid;
         let has_name = fitting().any(|key| is_named(&key));
         let candidates = fitting().filter(|key| match (&token.kid, has_name) {
             (None, _) => true,
@@ -85,11 +83,5 @@ impl KeySet {
             0 => Flaw::new(Class::Unknown, "no key of the issuer has this `kid` and algorithm"),
             _ => Flaw::new(Class::Forged, "the signature is not that of the key"),
         })
-    }
-}
-
-impl fmt::Display for KeySet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} keys", self.len())
     }
 }

@@ -9,7 +9,7 @@ use gateway_core::{
 use http::HeaderName;
 
 use super::{
-    Key, RemoteKeys, TokenPlace,
+    RemoteKeys, TokenPlace, VerifyingKey,
     cache::Cache,
     challenge::Challenges,
     claims::{Checks, Names},
@@ -266,15 +266,15 @@ pub(super) enum KeysFrom {
 }
 
 /// These and no others.
-impl<const N: usize> From<[Key; N]> for Keys {
-    fn from(keys: [Key; N]) -> Self {
+impl<const N: usize> From<[VerifyingKey; N]> for Keys {
+    fn from(keys: [VerifyingKey; N]) -> Self {
         Vec::from(keys).into()
     }
 }
 
 /// These and no others.
-impl From<Vec<Key>> for Keys {
-    fn from(keys: Vec<Key>) -> Self {
+impl From<Vec<VerifyingKey>> for Keys {
+    fn from(keys: Vec<VerifyingKey>) -> Self {
         Self(KeysFrom::Fixed(Arc::new(KeySet::new(keys))))
     }
 }

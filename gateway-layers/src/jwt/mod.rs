@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use gateway_core::{Body, Facts};
-//! use gateway_layers::jwt::{Algorithm, JwtLayer, Key};
+//! use gateway_layers::jwt::{Algorithm, JwtLayer, VerifyingKey};
 //! use http::{Request, Response};
 //! use tower::{Layer, ServiceExt, service_fn};
 //!
@@ -16,7 +16,7 @@
 //!     let caller = Facts::get(request.extensions()).and_then(Facts::principal).map(|caller| caller.id().to_owned());
 //!     Ok::<_, std::convert::Infallible>(Response::new(Body::from(caller.unwrap_or_default())))
 //! });
-//! let key = Key::secret(Algorithm::Hs256, b"a secret that is as long as a hash")?;
+//! let key = VerifyingKey::secret(Algorithm::Hs256, b"a secret that is as long as a hash")?;
 //! let service = JwtLayer::new("https://login.example.com", ["orders"], [key]).layer(hello);
 //!
 //! let refused = service.oneshot(Request::new(Body::empty())).await?;
@@ -30,7 +30,7 @@
 //! as RFC 6750 says; 503 `keys_unavailable` with `Retry-After` while the issuer's keys cannot be had. What exactly is
 //! wrong with a token is told to the log alone.
 //! **Order**: phase [`Allow`](gateway_core::phase::Allow). What this caller may do is decided by `authorize` behind it.
-//! **Writes** the fact `principal` and the headers that [`JwtLayer::header`] names; **removes** those from every
+//! **Writes** the fact `principal`, unless somebody in front did already, and the headers that [`JwtLayer::header`] names; **removes** those from every
 //! request, and the token from what the upstream gets. **Buffers** nothing.
 //! **Costs** a SHA-256 of the token and no allocation for a token that was good before; a signature check, 20 us for
 //! RS256, for a new one.
@@ -59,6 +59,7 @@ mod layer;
 mod pem;
 mod place;
 mod remote;
+mod source;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -66,7 +67,8 @@ mod verified;
 
 pub use algorithm::Algorithm;
 pub use gate::Authenticate;
-pub use key::{Key, KeyError};
+pub use key::{KeyError, VerifyingKey};
 pub use layer::{JwtLayer, Keys};
 pub use place::TokenPlace;
-pub use remote::{KeyDocument, KeySource, RemoteKeys};
+pub use remote::RemoteKeys;
+pub use source::{KeyDocument, KeySource};

@@ -87,8 +87,12 @@ impl TokenPlace {
 
     /// Keeps the token out of what others print of these headers.
     pub(super) fn hide(&self, headers: &mut HeaderMap) {
-        if let Some(value) = headers.get_mut(self.header()) {
-            value.set_sensitive(true);
+        let name = self.header();
+        if headers.contains_key(name) {
+            headers
+                .iter_mut()
+                .filter(|(other, _)| *other == name)
+                .for_each(|(_, value)| value.set_sensitive(true));
         }
     }
 

@@ -2,9 +2,8 @@
 
 use std::{
     fmt,
-    pin::Pin,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, Weak,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockWriteGuard, Weak,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -18,62 +17,7 @@ use gateway_core::{
     task::Task,
 };
 
-use super::{Algorithm, algorithm::Algorithms, key_set::KeySet};
-
-/// Where a key set comes from.
-///
-/// [`fetch::Fetch`](gateway_core::fetch::Fetch) is one, over plain http for now. Implement it with a client of your own for everything
-/// else, such as https.
-pub trait KeySource: Send + Sync {
-    /// The key set as it is now, or why it cannot be had. The future must end by itself within some seconds.
-    fn fetch(&self) -> Pin<Box<dyn Future<Output = Result<KeyDocument, String>> + Send>>;
-
-    /// What messages call it, such as its URL.
-    fn name(&self) -> String;
-}
-
-/// A key set as its source sends it.
-#[derive(Clone, Debug)]
-pub struct KeyDocument {
-    /// A JWK set (RFC 7517, 5).
-    pub body: Bytes,
-    /// For how long its source says that it stays good.
-    pub max_age: Option<Duration>,
-}
-
-#[cfg(feature = "client")]
-impl KeySource for gateway_core::fetch::Fetch {
-    fn fetch(&self) -> Pin<Box<dyn Future<Output = Result<KeyDocument, String>> + Send>> {
-        let fetch = self.clone();
-        Box::pin(async move {
-            let fetched = fetch.get().await.map_err(|error| error.to_string())?;
-            if fetched.status != http::StatusCode::OK {
-                return Err(format!("{} answered {}", fetch.url(), fetched.status));
-            }
-            Ok(KeyDocument { max_age: max_age(&fetched.headers), body: fetched.body })
-        })
-    }
-
-    fn name(&self) -> String {
-        self.url().to_string()
-    }
-}
-
-/// `max-age` of `Cache-Control` (RFC 9111, 5.2.2.1); none where it says that the answer must not be kept.
-#[cfg(feature = "client")]
-fn max_age(headers: &http::HeaderMap) -> Option<Duration> {
-    let lines = headers.get_all(http::header::CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
-    let mut directives = lines.flat_map(|line| line.split(',')).map(str::trim);
-    let seconds = directives.find_map(|directive| {
-        let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
-        match name.to_ascii_lowercase().as_str() {
-            "no-store" | "no-cache" => Some(0),
-            "max-age" => value.trim_matches('"').parse().ok(),
-            _ => None,
-        }
-    });
-    seconds.map(Duration::from_secs)
-}
+use super::{Algorithm, KeyDocument, KeySource, algorithm::Algorithms, key_set::KeySet};
 
 /// A key set that is fetched with the first request, again before it is old, and again when a token names a key that
 /// it does not have. The last good set is kept when its source fails.
@@ -302,12 +246,12 @@ impl RemoteKeys {
         true
     }
 
+    /// Nobody waits for the reading: there is one fetch at a time, so nobody else writes meanwhile.
     fn take_over(&self, document: KeyDocument) -> Result<(), String> {
         let KeyDocument { body, max_age } = document;
-        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
         let since = self.clock.now();
         let good_for = max_age.map_or(self.refresh, |age| age.clamp(SHORTEST, LONGEST));
-        if let Some(held) = held.as_mut().filter(|held| held.body == body) {
+        if let Some(held) = self.held_mut().as_mut().filter(|held| held.body == body) {
             (held.since, held.good_for) = (since, good_for);
             return Ok(());
         }
@@ -316,9 +260,15 @@ impl RemoteKeys {
         };
         let keys = KeySet::parse(&body, self.algorithms, skipped).map_err(|error| error.to_string())?;
         self.counts.keys.set(i64::try_from(keys.len()).unwrap_or(i64::MAX));
+        let mut held = self.held_mut();
         *held = Some(Held { keys: Arc::new(keys), body, since, good_for });
+        // Under the lock, so that nobody sees one without the other.
         self.generation.fetch_add(1, Ordering::Release);
         Ok(())
+    }
+
+    fn held_mut(&self) -> RwLockWriteGuard<'_, Option<Held>> {
+        self.held.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// When the set should be fetched without being asked for.

@@ -157,7 +157,8 @@ mod tests {
         #[test]
         fn bytes_have_one_spelling(bytes in prop::collection::vec(any::<u8>(), 0..40), at in any::<prop::sample::Index>(), other in "[A-Za-z0-9_+/= -]") {
             let text = BASE64_URL_SAFE_NO_PAD.encode(&bytes);
-            prop_assert_eq!(decode("it", &text).unwrap(), bytes.clone());
+            let decoded = decode("it", &text).ok();
+            prop_assert_eq!(decoded.as_ref(), Some(&bytes));
             let at = at.index(text.len() + 1);
             let mut changed = text.clone();
             changed.insert_str(at, &other);

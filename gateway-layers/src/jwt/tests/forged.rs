@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{ISSUER, NOW, SECRET, Signer, claims, claims_with, encode, keys, signers};
 use crate::jwt::{
-    Algorithm, Key,
+    Algorithm, VerifyingKey,
     claims::{Checks, Names},
     flaw::{Class, Flaw},
     key_set::KeySet,
@@ -34,7 +34,7 @@ fn all_keys() -> KeySet {
 
 fn verify_with(checks: &Checks, token: &str) -> Result<Principal, Flaw> {
     let now = Duration::from_secs(NOW);
-    Verified::new(token, None, &all_keys(), checks, &[], now).map(|verified| verified.principal.clone())
+    Verified::new(token, None, &all_keys(), checks, &[], now).map(|verified| verified.principal)
 }
 
 fn verify(token: &str) -> Result<Principal, Flaw> {
@@ -386,24 +386,24 @@ fn claims_say_who_the_caller_is() {
 #[test]
 fn the_kinds_of_keys_do_not_mix() {
     for (name, key) in [
-        ("an RSA key for ES256", Key::pem(Algorithm::Es256, keys::RSA_PUBLIC)),
-        ("an RSA key for HS256", Key::pem(Algorithm::Hs256, keys::RSA_PUBLIC)),
-        ("a P-256 key for ES384", Key::pem(Algorithm::Es384, keys::P256_PUBLIC)),
-        ("a P-384 key for ES256", Key::pem(Algorithm::Es256, keys::P384_PUBLIC)),
-        ("an Ed25519 key for ES256", Key::pem(Algorithm::Es256, keys::ED25519_PUBLIC)),
-        ("a private key", Key::pem(Algorithm::Rs256, keys::RSA)),
-        ("a private key of another form", Key::pem(Algorithm::Es256, keys::P256)),
-        ("a secret for RS256", Key::secret(Algorithm::Rs256, SECRET)),
-        ("a short secret", Key::secret(Algorithm::Hs256, &SECRET[..31])),
-        ("a short secret for HS384", Key::secret(Algorithm::Hs384, &SECRET[..47])),
-        ("a short secret for HS512", Key::secret(Algorithm::Hs512, &SECRET[..63])),
-        ("no PEM", Key::pem(Algorithm::Rs256, "ssh-rsa AAAA")),
-        ("half a PEM", Key::pem(Algorithm::Rs256, &keys::RSA_PUBLIC[..200])),
-        ("two PEMs", Key::pem(Algorithm::Rs256, &keys::RSA_PUBLIC.repeat(2))),
-        ("a short RSA key", Key::pem(Algorithm::Rs256, &super::key_sets::short_rsa_pem())),
+        ("an RSA key for ES256", VerifyingKey::pem(Algorithm::Es256, keys::RSA_PUBLIC)),
+        ("an RSA key for HS256", VerifyingKey::pem(Algorithm::Hs256, keys::RSA_PUBLIC)),
+        ("a P-256 key for ES384", VerifyingKey::pem(Algorithm::Es384, keys::P256_PUBLIC)),
+        ("a P-384 key for ES256", VerifyingKey::pem(Algorithm::Es256, keys::P384_PUBLIC)),
+        ("an Ed25519 key for ES256", VerifyingKey::pem(Algorithm::Es256, keys::ED25519_PUBLIC)),
+        ("a private key", VerifyingKey::pem(Algorithm::Rs256, keys::RSA)),
+        ("a private key of another form", VerifyingKey::pem(Algorithm::Es256, keys::P256)),
+        ("a secret for RS256", VerifyingKey::secret(Algorithm::Rs256, SECRET)),
+        ("a short secret", VerifyingKey::secret(Algorithm::Hs256, &SECRET[..31])),
+        ("a short secret for HS384", VerifyingKey::secret(Algorithm::Hs384, &SECRET[..47])),
+        ("a short secret for HS512", VerifyingKey::secret(Algorithm::Hs512, &SECRET[..63])),
+        ("no PEM", VerifyingKey::pem(Algorithm::Rs256, "ssh-rsa AAAA")),
+        ("half a PEM", VerifyingKey::pem(Algorithm::Rs256, &keys::RSA_PUBLIC[..200])),
+        ("two PEMs", VerifyingKey::pem(Algorithm::Rs256, &keys::RSA_PUBLIC.repeat(2))),
+        ("a short RSA key", VerifyingKey::pem(Algorithm::Rs256, &super::key_sets::short_rsa_pem())),
     ] {
         let error = key.expect_err(name).to_string();
         assert!(!error.contains("MII"), "{name}: {error}");
     }
-    assert!(Key::pem(Algorithm::Rs256, keys::RSA_PKCS1).is_ok());
+    assert!(VerifyingKey::pem(Algorithm::Rs256, keys::RSA_PKCS1).is_ok());
 }

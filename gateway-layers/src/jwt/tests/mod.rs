@@ -1,3 +1,5 @@
+#[cfg(feature = "config")]
+mod config;
 mod forged;
 mod key_sets;
 mod keys;
@@ -10,7 +12,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::EncodingKey;
 use serde_json::{Value, json};
 
-use super::{Algorithm, Key, algorithm::Kind, backend, pem};
+use super::{Algorithm, VerifyingKey, algorithm::Kind, backend, pem};
 
 /// When everything in these tests happens, in seconds since 1970.
 const NOW: u64 = 1_800_000_000;
@@ -52,13 +54,13 @@ impl Signer {
     }
 
     /// What checks its tokens.
-    fn key(&self) -> Key {
+    fn key(&self) -> VerifyingKey {
         let key = match self.algorithm.kind() {
-            Kind::Secret => Key::secret(self.algorithm, SECRET),
-            Kind::Rsa => Key::pem(self.algorithm, keys::RSA_PUBLIC),
-            Kind::P256 => Key::pem(self.algorithm, keys::P256_PUBLIC),
-            Kind::P384 => Key::pem(self.algorithm, keys::P384_PUBLIC),
-            Kind::Ed25519 => Key::pem(self.algorithm, keys::ED25519_PUBLIC),
+            Kind::Secret => VerifyingKey::secret(self.algorithm, SECRET),
+            Kind::Rsa => VerifyingKey::pem(self.algorithm, keys::RSA_PUBLIC),
+            Kind::P256 => VerifyingKey::pem(self.algorithm, keys::P256_PUBLIC),
+            Kind::P384 => VerifyingKey::pem(self.algorithm, keys::P384_PUBLIC),
+            Kind::Ed25519 => VerifyingKey::pem(self.algorithm, keys::ED25519_PUBLIC),
         };
         key.unwrap().kid(self.kid)
     }

@@ -73,6 +73,7 @@ impl KeySource for Source {
 struct World {
     source: Source,
     layer: JwtLayer,
+    clock: Clock,
     hands: ManualClock,
     meter: Meter,
 }
@@ -82,8 +83,9 @@ impl World {
         let (source, meter, (clock, hands)) = (Source::default(), Meter::default(), Clock::manual());
         hands.set_wall(wall());
         let keys = RemoteKeys::new(source.clone(), [Algorithm::Rs256]).clock(clock.clone()).meter(&meter);
-        let layer = JwtLayer::new(ISSUER, ["orders"], keys).leeway(Duration::from_secs(200_000)).clock(clock);
-        Self { source, layer, hands, meter }
+        let layer =
+            JwtLayer::new(ISSUER, ["orders"], keys).leeway(Duration::from_secs(200_000)).clock(clock.clone());
+        Self { source, layer, clock, hands, meter }
     }
 
     /// Who passed, or the code and `Retry-After`.
@@ -162,6 +164,22 @@ async fn without_keys_nobody_knows_and_nobody_waits_for_long() {
     assert!(!asked.is_finished());
     world.pass(1).await;
     assert_eq!(asked.await.unwrap(), "keys_unavailable 1");
+}
+
+#[tokio::test]
+async fn nobody_waits_for_keys_beyond_the_deadline() {
+    let world = World::new();
+    let mut request = Request::get("/").header("authorization", "Bearer a.b.c").body(Body::empty()).unwrap();
+    let facts = Facts::arrived_at(world.clock.now());
+    facts.tighten_deadline(world.clock.now() + Duration::from_secs(2));
+    request.extensions_mut().insert(facts);
+    let nothing = service_fn(|_: Request<Body>| async {
+        Ok::<_, std::convert::Infallible>(Response::new(Body::empty()))
+    });
+    let asked = tokio::spawn(world.layer.layer(nothing).oneshot(request));
+    world.pass(2).await;
+    assert!(asked.is_finished());
+    assert_eq!(asked.await.unwrap().unwrap().status(), 503);
 }
 
 #[tokio::test]
