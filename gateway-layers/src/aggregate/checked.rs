@@ -52,15 +52,15 @@ pub(super) struct Step {
 impl Checked {
     /// A plan that is carried out as it stands.
     pub(super) fn new(plan: Plan) -> Result<Self, PlanError> {
-        Self::checked(plan, false)
+        Self::check(plan, false)
     }
 
     /// A plan whose branches are asked by code, which passes the values.
     pub(super) fn by_hand(plan: Plan) -> Result<Self, PlanError> {
-        Self::checked(plan, true)
+        Self::check(plan, true)
     }
 
-    fn checked(plan: Plan, by_hand: bool) -> Result<Self, PlanError> {
+    fn check(plan: Plan, by_hand: bool) -> Result<Self, PlanError> {
         let mut problems = Vec::new();
         let Plan { path, branches, timeout, max_answer, errors } = plan;
         let pattern = path.and_then(|path| Pattern::parse(&path).map_err(|error| problems.push(error)).ok());
