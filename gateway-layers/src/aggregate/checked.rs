@@ -79,6 +79,8 @@ impl Checked {
         for branch in branches {
             let mut wrong = Vec::new();
             let name = branch.name.clone();
+            // Code puts what it gets where it likes, so a part may be of any kind, as under a group.
+            let branch = if by_hand { branch.group(&*name) } else { branch };
             steps.extend(step(branch, &numbers, parameters, errors.as_deref(), &mut wrong));
             problems.extend(wrong.into_iter().map(|wrong| format!("branch `{name}`: {wrong}")));
         }
