@@ -50,7 +50,17 @@ pub(super) struct Step {
 }
 
 impl Checked {
+    /// A plan that is carried out as it stands.
     pub(super) fn new(plan: Plan) -> Result<Self, PlanError> {
+        Self::check(plan, false)
+    }
+
+    /// A plan whose branches are asked by code, which passes the values.
+    pub(super) fn by_hand(plan: Plan) -> Result<Self, PlanError> {
+        Self::check(plan, true)
+    }
+
+    fn check(plan: Plan, by_hand: bool) -> Result<Self, PlanError> {
         let mut problems = Vec::new();
         let Plan { path, branches, timeout, max_answer, errors } = plan;
         let pattern = path.and_then(|path| Pattern::parse(&path).map_err(|error| problems.push(error)).ok());
@@ -64,11 +74,14 @@ impl Checked {
         let numbers: HashMap<String, usize> =
             branches.iter().enumerate().rev().map(|(index, branch)| (branch.name.clone(), index)).collect();
         let parameters: Vec<&str> = pattern.iter().flat_map(Pattern::names).collect();
+        let parameters = (!by_hand).then_some(&*parameters);
         let mut steps = Vec::new();
         for branch in branches {
             let mut wrong = Vec::new();
             let name = branch.name.clone();
-            steps.extend(step(branch, &numbers, &parameters, errors.as_deref(), &mut wrong));
+            // Code puts what it gets where it likes, so a part may be of any kind, as under a group.
+            let branch = if by_hand { branch.group(&*name) } else { branch };
+            steps.extend(step(branch, &numbers, parameters, errors.as_deref(), &mut wrong));
             problems.extend(wrong.into_iter().map(|wrong| format!("branch `{name}`: {wrong}")));
         }
         if problems.is_empty()
@@ -130,7 +143,7 @@ fn check_names(branches: &[Branch], errors: Option<&str>, problems: &mut Vec<Str
 fn step(
     branch: Branch,
     numbers: &HashMap<String, usize>,
-    parameters: &[&str],
+    parameters: Option<&[&str]>,
     errors: Option<&str>,
     wrong: &mut Vec<String>,
 ) -> Option<Step> {
@@ -175,7 +188,7 @@ fn step(
                 Some(&number) => after.push(number),
                 None => wrong.push(format!("`{{{source}}}`: there is no branch `{name}`")),
             },
-            Source::Parameter(name) if !parameters.contains(&&**name) => {
+            Source::Parameter(name) if parameters.is_some_and(|known| !known.contains(&&**name)) => {
                 wrong.push(format!("`{{{name}}}`: the path has no such parameter of one segment"));
             }
             _ => {}
@@ -183,6 +196,12 @@ fn step(
     }
     after.sort_unstable();
     after.dedup();
+    if parameters.is_none() && branch.service.is_none() {
+        wrong.push("it has no service, and there is none to wrap".to_owned());
+    }
+    if parameters.is_none() && !after.is_empty() {
+        wrong.push("the code that asks keeps the order and passes the values".to_owned());
+    }
     let mut field =
         |key: &str, text: &str| Field::parse(text).map_err(|error| wrong.push(format!("{key} {error}"))).ok();
     let shape = Shape {

@@ -2,35 +2,22 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
     time::Instant,
 };
 
-use gateway_core::{Clock, Facts, Refusal, budget::Buffers, forwarding};
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri,
-    header::{ACCEPT, ACCEPT_ENCODING, HOST, VIA},
-    request::Parts,
-};
+use gateway_core::{Facts, Refusal};
+use http::{Request, request::Parts};
 
 use super::{
     checked::{Checked, Step},
-    counts::Counts,
-    fetch::{Bounds, Call, Fetched, fetch},
+    fetch::{Call, Fetched, fetch},
     given::Given,
     merge::{Part, Whole, merge, needed},
     outcome::{Failed, Kind, Ruling},
-    template::{Found, Source, Unfilled},
+    request::{Means, end, request},
+    template::{Found, Source},
 };
-
-/// What all requests share.
-#[derive(Clone, Debug)]
-pub(super) struct Means {
-    pub(super) buffers: Buffers,
-    pub(super) clock: Clock,
-    pub(super) counts: Arc<Counts>,
-}
 
 /// One request on its way to becoming several.
 pub(super) struct Gathering<'a, C> {
@@ -54,8 +41,7 @@ enum State {
 
 impl<'a, C: FnMut(&Step, Request<()>) -> Call> Gathering<'a, C> {
     pub(super) fn new(plan: &'a Checked, means: &'a Means, head: &'a Parts, facts: Facts, call: C) -> Self {
-        let until = means.clock.now() + plan.timeout.min(LONGEST);
-        let until = facts.deadline().map_or(until, |deadline| deadline.min(until));
+        let until = end(plan, means, &facts);
         let branches = plan.steps.iter().map(|_| State::Waiting).collect();
         Self { plan, means, head, facts, until, branches, call }
     }
@@ -139,23 +125,9 @@ impl<'a, C: FnMut(&Step, Request<()>) -> Call> Gathering<'a, C> {
         let target = step.template.fill(|source| match source {
             Source::Field(branch, field) => self.field(branch, field),
             source => given.find(source),
-        });
-        let target =
-            target.map_err(|Unfilled { why, of_client }| Failed::new(Kind::Value { of_client }, why))?;
-        let facts = self.facts.branch();
-        let until = match step.timeout {
-            Some(timeout) => self.until.min(self.means.clock.now() + timeout.min(LONGEST)),
-            None => self.until,
-        };
-        let until = facts.tighten_deadline(until);
-        let mut request = Request::new(());
-        *request.method_mut() = Method::GET;
-        *request.uri_mut() = Uri::from(target);
-        *request.headers_mut() = headers(self.head, step, &facts);
-        request.extensions_mut().insert(facts.clone());
-        let call = (self.call)(step, request);
-        let Means { buffers, clock, .. } = self.means.clone();
-        Ok(Box::pin(fetch(call, facts, Bounds { until, max_body: step.max_body, buffers, clock })))
+        })?;
+        let (request, facts, bounds) = request(step, target, self.head, &self.facts, self.until, self.means);
+        Ok(Box::pin(fetch((self.call)(step, request), facts, bounds)))
     }
 
     fn field<'v>(&self, branch: &str, field: &super::field::Field) -> Found<'v> {
@@ -167,32 +139,3 @@ impl<'a, C: FnMut(&Step, Request<()>) -> Call> Gathering<'a, C> {
         found.map_or(Found::Nothing, |text| Found::Value(text.into_bytes().into()))
     }
 }
-
-/// Of the client's headers, those that are named; those without which a trace or the sight of a loop ends here; the host,
-/// of which upstreams make links; and what a proxy that is trusted said, to which the forwarder adds.
-fn headers(head: &Parts, step: &Step, facts: &Facts) -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    let mut carry = |name: &HeaderName| {
-        for value in head.headers.get_all(name) {
-            headers.append(name, value.clone());
-        }
-    };
-    step.forward.iter().for_each(&mut carry);
-    [HOST, VIA, TRACEPARENT, TRACESTATE]
-        .iter()
-        .filter(|name| !step.forward.contains(name))
-        .for_each(&mut carry);
-    if facts.peer_trusted() {
-        let names = head.headers.keys().filter(|name| forwarding::is_forwarded_name(name));
-        names.filter(|name| !step.forward.contains(name)).for_each(&mut carry);
-    }
-    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    headers
-}
-
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
-
-/// So long that a moment can always be moved by it: ten years.
-const LONGEST: std::time::Duration = std::time::Duration::from_secs(10 * 365 * 24 * 60 * 60);

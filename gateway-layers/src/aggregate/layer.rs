@@ -7,7 +7,7 @@ use gateway_core::{
     phase::{self, Staged},
 };
 
-use super::{Aggregate, Plan, PlanError, checked::Checked, counts::Counts, gather::Means};
+use super::{Aggregate, Plan, PlanError, checked::Checked, counts::Counts, request::Means};
 
 /// Answers a request with one JSON document that is made of several answers. See the [module](super).
 #[derive(Clone)]

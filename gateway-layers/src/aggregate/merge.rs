@@ -19,7 +19,7 @@ pub(super) struct Part {
     /// The values that other branches need of the answer as it came, in the order of [`Step::needed`].
     needed: Vec<Option<String>>,
     /// The memory that the value takes.
-    _lease: Option<Lease>,
+    lease: Option<Lease>,
 }
 
 impl Part {
@@ -36,7 +36,12 @@ impl Part {
         if step.group.is_none() && !value.is_object() {
             return Err(not_expected("without a group it has to be an object"));
         }
-        Ok(Self { value, freshness, needed, _lease: lease })
+        Ok(Self { value, freshness, needed, lease })
+    }
+
+    /// The part itself, how fresh it is, and the memory that it takes.
+    pub(super) fn into_parts(self) -> (Value, Freshness, Option<Lease>) {
+        (self.value, self.freshness, self.lease)
     }
 }
 
@@ -70,6 +75,8 @@ pub(super) struct Whole {
     pub(super) freshness: Freshness,
     /// Top-level names that two branches wanted, with the branch that did not get it.
     pub(super) conflicts: Vec<(usize, String)>,
+    /// The memory that the value takes.
+    pub(super) _leases: Vec<Lease>,
 }
 
 /// Makes the whole of how each branch ended, or tells which required branch decides that there is none.
@@ -80,12 +87,14 @@ pub(super) fn merge(plan: &Checked, ends: Vec<Result<Part, Failed>>) -> Result<W
     let mut whole = Map::new();
     let mut notes = Vec::new();
     let mut freshness = Freshness::FOREVER;
-    let mut ungrouped = Vec::new();
+    let (mut ungrouped, mut leases) = (Vec::new(), Vec::new());
     for (index, (step, end)) in plan.steps.iter().zip(ends).enumerate() {
         let part = match end {
             Ok(part) => {
-                freshness = freshness.and(part.freshness);
-                part.value
+                let (value, of_part, lease) = part.into_parts();
+                freshness = freshness.and(of_part);
+                leases.extend(lease);
+                value
             }
             Err(failed) => {
                 let ruling = step.rule.ruling(&failed);
@@ -125,5 +134,5 @@ pub(super) fn merge(plan: &Checked, ends: Vec<Result<Part, Failed>>) -> Result<W
     if plan.is_private {
         freshness = freshness.private();
     }
-    Ok(Whole { value: Value::Object(whole), is_complete, freshness, conflicts })
+    Ok(Whole { value: Value::Object(whole), is_complete, freshness, conflicts, _leases: leases })
 }

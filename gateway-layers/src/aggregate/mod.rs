@@ -78,6 +78,7 @@
 mod answer;
 mod branch;
 mod checked;
+mod composer;
 #[cfg(feature = "config")]
 pub(crate) mod config;
 mod counts;
@@ -91,6 +92,7 @@ mod merge;
 mod outcome;
 mod path;
 mod plan;
+mod request;
 mod service;
 mod shape;
 mod template;
@@ -98,6 +100,7 @@ mod template;
 mod tests;
 
 pub use branch::Branch;
+pub use composer::{Composed, Composer, Page};
 pub use layer::AggregateLayer;
 pub use plan::{Plan, PlanError};
 pub use service::{Aggregate, AggregateFuture};

@@ -1,13 +1,14 @@
 //! The algebra of outcomes: what becomes of the whole when a branch fails. The documents of the module have the
 //! table.
 
+use gateway_core::Refusal;
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use serde_json::{Value, json};
 
-use gateway_core::Refusal;
+use super::template::Unfilled;
 
 /// What a branch is to the whole.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -152,6 +153,12 @@ impl Failed {
     /// For the log.
     pub(super) fn cause(&self) -> &str {
         &self.cause
+    }
+}
+
+impl From<Unfilled> for Failed {
+    fn from(Unfilled { why, of_client }: Unfilled) -> Self {
+        Self::new(Kind::Value { of_client }, why)
     }
 }
 

@@ -18,9 +18,10 @@ use super::{
     answer::answer,
     checked::{Checked, Step},
     fetch::Call,
-    gather::{Gathering, Means},
+    gather::Gathering,
     outcome::Rule,
     path::Pattern,
+    request::Means,
 };
 
 /// The service of [`AggregateLayer`](super::AggregateLayer).
@@ -81,7 +82,7 @@ where
 }
 
 /// Only requests without a body that want to be answered, and nothing else.
-fn admit<B: HttpBody>(request: &Request<B>) -> Result<(), Refusal> {
+pub(super) fn admit<B: HttpBody>(request: &Request<B>) -> Result<(), Refusal> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let refusal = Refusal::new(
             StatusCode::METHOD_NOT_ALLOWED,

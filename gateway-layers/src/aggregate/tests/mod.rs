@@ -1,5 +1,6 @@
 //! The concern as a whole; what is pure is tested beside it.
 
+mod composer;
 mod declared;
 mod outcomes;
 mod plans;
