@@ -32,7 +32,6 @@ pub(super) struct Look {
 }
 
 /// What is known of a forwarded request when its answer comes.
-#[derive(Debug)]
 pub(super) struct Fetch {
     shared: Arc<Shared>,
     look: Look,

@@ -1,6 +1,9 @@
 //! Which requests ask for the same thing: the target, and who may share its answer.
 
-use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
+use std::{
+    fmt,
+    hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState},
+};
 
 use gateway_core::{Facts, facts::Principal};
 use http::{HeaderName, header, request::Parts};
@@ -99,8 +102,9 @@ impl Naming {
     }
 }
 
-/// All that tells an answer's request from others, in full: each part behind its length.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// All that tells an answer's request from others, in full: each part behind its length. It may hold credentials, so
+/// `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Identity(Box<[u8]>);
 
 impl Identity {
@@ -134,6 +138,12 @@ impl Identity {
 
     pub(super) fn len(&self) -> usize {
         self.0.len()
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Identity(..)")
     }
 }
 
