@@ -25,7 +25,7 @@ use gateway_layers::{
     circuit_breaker::{EndpointBreakers, Settings},
     core::{Key, server::serve, upstream::Upstream},
     gateway::Gateway,
-    jwt::{self, Algorithm, JwtLayer},
+    jwt::{Algorithm, JwtLayer, VerifyingKey},
     mask::{self, MaskLayer},
     rate_limit::{Quota, RateLimitLayer},
     retry::RetryLayer,
@@ -36,7 +36,7 @@ use tokio::net::TcpListener;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let services = eight::start().await?;
-    let jwt = JwtLayer::new(ISSUER, [AUDIENCE], [jwt::Key::secret(Algorithm::Hs256, SECRET)?]);
+    let jwt = JwtLayer::new(ISSUER, [AUDIENCE], [VerifyingKey::secret(Algorithm::Hs256, SECRET)?]);
     let mask = MaskLayer::new(mask::Rules::new().keep_last("card.number", "***", 4))?;
     let plan = Plan::at("/page").branch(Branch::new("catalogue", "/catalogue").allow(["products"])).branch(
         Branch::new("advice", "/advice")

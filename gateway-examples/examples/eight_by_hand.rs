@@ -25,7 +25,7 @@ use gateway_layers::{
     cache::CacheLayer,
     circuit_breaker::{CircuitBreakerLayer, Settings},
     core::{Key, RescueLayer, canonical::CanonicalLayer, upstream::Upstream},
-    jwt::{self, Algorithm, JwtLayer},
+    jwt::{Algorithm, JwtLayer, VerifyingKey},
     mask::{self, MaskLayer},
     rate_limit::{Quota, RateLimitLayer},
     retry::RetryLayer,
@@ -37,7 +37,7 @@ use tower::ServiceBuilder;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let services = eight::start().await?;
-    let jwt = JwtLayer::new(ISSUER, [AUDIENCE], [jwt::Key::secret(Algorithm::Hs256, SECRET)?]);
+    let jwt = JwtLayer::new(ISSUER, [AUDIENCE], [VerifyingKey::secret(Algorithm::Hs256, SECRET)?]);
     let broken = Upstream::new([services.broken.as_str()]).build()?;
     let catalogue = Upstream::new([services.catalogue.as_str()]).build()?;
 
