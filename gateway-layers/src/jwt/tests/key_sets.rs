@@ -1,10 +1,11 @@
 //! Key sets: which keys are taken, and which are not.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{encode, keys};
-use crate::jwt::{Algorithm, KeyError, algorithm::Algorithms, key_set::KeySet, pem};
+use crate::jwt::{Algorithm, KeyError, VerifyingKey, algorithm::Algorithms, key_set::KeySet, pem};
 
 /// The numbers of the RSA private key in `text` (RFC 8017, A.1.2): version, modulus, exponent, ...
 fn rsa_numbers(text: &str) -> (Vec<u8>, Vec<u8>) {
@@ -163,5 +164,28 @@ fn what_is_no_key_set_is_refused_as_a_whole() {
     let inside = json!({"keys": [rsa_jwk()]}).to_string().replace("\"kty\"", "\"kid\":\"x\",\"kty\"");
     for text in ["", "{}", "[]", "null", "<html>", r#"{"keys":{}}"#, r#"{"keys":[]}"#, &twice, &inside] {
         assert!(parse(text, ALL).0.is_err(), "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_key_panics(
+        which in 0_usize..4,
+        at in any::<prop::sample::Index>(),
+        bytes in prop::collection::vec(any::<u8>(), 0..6),
+        text in "\\PC{0,80}",
+    ) {
+        let good = [keys::RSA_PUBLIC, keys::RSA_PKCS1, keys::P256_PUBLIC, keys::ED25519_PUBLIC][which];
+        let (label, mut der) = pem::unwrap(good).unwrap();
+        let at = at.index(der.len());
+        der.splice(at..(at + bytes.len()).min(der.len()), bytes);
+        let changed = format!("-----BEGIN {label}-----\n{}\n-----END {label}-----", BASE64_STANDARD.encode(der));
+        for algorithm in [Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa] {
+            let _ = VerifyingKey::pem(algorithm, &changed);
+            let _ = VerifyingKey::pem(algorithm, &text);
+            let _ = VerifyingKey::jwk(algorithm, &text);
+        }
+        let _ = parse(&text, ALL);
+        let _ = parse(&json!({"keys": [{"kty": text, "n": text, "e": text, "x": text, "y": text}]}).to_string(), ALL);
     }
 }

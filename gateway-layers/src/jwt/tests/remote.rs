@@ -363,6 +363,34 @@ mod over_the_wire {
     }
 
     #[tokio::test]
+    async fn a_rotation_is_found_over_the_wire_and_unknown_keys_cost_one_fetch() {
+        let set = |keys: &[serde_json::Value]| answer(&json!({"keys": keys}).to_string(), "");
+        let both = set(&[key_sets::rsa_jwk(), key_sets::other_rsa_jwk()]);
+        let server = ScriptedUpstream::start([set(&[key_sets::rsa_jwk()]), both]).await.unwrap();
+        let (clock, hands) = Clock::manual();
+        hands.set_wall(wall());
+        let keys = RemoteKeys::from_url(&server.url(), [Algorithm::Rs256]).unwrap().clock(clock.clone());
+        let layer = JwtLayer::new(ISSUER, ["orders"], keys).clock(clock);
+        assert_eq!(ask(&layer, &token()).await, "ada");
+        hands.advance(RemoteKeys::REFETCH);
+        let asked: Vec<_> = (0..1_000)
+            .map(|number| {
+                let layer = layer.clone();
+                let header = json!({"alg": "RS256", "kid": format!("unknown-{number}")}).to_string();
+                let forged = format!("{}.{}.AAAA", super::super::encode(header), super::super::encode("{}"));
+                tokio::spawn(async move { ask(&layer, &forged).await })
+            })
+            .collect();
+        for answer in asked {
+            assert_eq!(answer.await.unwrap(), "token_invalid");
+        }
+        assert_eq!(server.heads().len(), 2);
+        assert_eq!(ask(&layer, &new_token()).await, "ada");
+        assert_eq!(ask(&layer, &token()).await, "ada");
+        assert_eq!(server.heads().len(), 2);
+    }
+
+    #[tokio::test]
     async fn a_server_that_hangs_or_fails_is_503_and_soon() {
         let error = vec![Step::Send("HTTP/1.1 500 No\r\ncontent-length: 2\r\n\r\n{}")];
         let moved = vec![Step::Send(
