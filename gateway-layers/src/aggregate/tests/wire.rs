@@ -82,7 +82,8 @@ async fn what_upstreams_do_comes_out_as_the_table_says() {
         (vec![Step::Send(chunked)], "branch_too_large", 502),
     ] {
         // Only those that stall are waited for in vain; a busy machine may take its time for the others.
-        let patience = if code == "branch_timeout" { Duration::from_millis(50) } else { Duration::from_secs(30) };
+        let patience =
+            if code == "branch_timeout" { Duration::from_millis(50) } else { Duration::from_secs(30) };
         let broken = scripted(steps.clone()).await;
         let fine = scripted(vec![Step::Send(OK)]).await;
         let branch = Branch::new("part", "/part")
