@@ -81,13 +81,16 @@ async fn what_upstreams_do_comes_out_as_the_table_says() {
         (vec![Step::Send(large)], "branch_too_large", 502),
         (vec![Step::Send(chunked)], "branch_too_large", 502),
     ] {
+        // Only those that stall are waited for in vain; a busy machine may take its time for the others.
+        let patience =
+            if code == "branch_timeout" { Duration::from_millis(50) } else { Duration::from_secs(30) };
         let broken = scripted(steps.clone()).await;
         let fine = scripted(vec![Step::Send(OK)]).await;
         let branch = Branch::new("part", "/part")
             .service(forward(&broken))
             .group("part")
             .max_body(1000)
-            .timeout(Duration::from_millis(300));
+            .timeout(patience);
         let other = Branch::new("other", "/other").service(forward(&fine)).group("other");
         let plan = |branch: Branch| Plan::everywhere().branch(branch).branch(other.clone());
 
