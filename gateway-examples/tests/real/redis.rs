@@ -137,7 +137,7 @@ async fn the_script_decides_what_the_pure_functions_decide() {
         } else {
             refused += 1;
         }
-        if random.next() % 20 == 0 {
+        if random.next().is_multiple_of(20) {
             tokio::time::sleep(Duration::from_micros(random.next() % 9_000)).await;
         }
     }
