@@ -23,7 +23,6 @@ use gateway_layers::{
     client_addr::ClientAddrLayer,
     fallback::{FallbackLayer, Instead},
     gateway::Gateway,
-    headers::HeadersLayer,
     headers::{HeadersLayer, Rules},
     json_body::{self, JsonBodyLayer},
     jwt::{Algorithm, JwtLayer, VerifyingKey},

@@ -1,0 +1,9 @@
+//! A stored answer would be given to callers that nobody has checked.
+use gateway_core::upstream::Upstream;
+use gateway_layers::{cache::CacheLayer, gateway::Gateway, jwt::{Algorithm, JwtLayer, VerifyingKey}, routing::Rule};
+
+fn main() {
+    let _ = Gateway::builder().route(Rule::prefix("/"), |route| {
+        route.layer(CacheLayer::default()).layer(JwtLayer::new("i", ["a"], [VerifyingKey::secret(Algorithm::Hs256, b"a secret that is as long as a hash").unwrap()])).upstream(Upstream::new(["http://127.0.0.1:9000"]))
+    });
+}
