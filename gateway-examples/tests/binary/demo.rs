@@ -47,7 +47,7 @@ fn lines(printed: &str, address: &str) -> Vec<Line> {
                     headers += &format!("{}\r\n", header.replace("$TOKEN", token));
                     after.trim_start()
                 }
-                option => panic!("{option} in {command}"),
+                option => unreachable!("{option} in {command}"),
             };
         }
         let request =
