@@ -192,7 +192,7 @@ impl<B> Service<Request<B>> for Origin {
 fn a_cache_states_what_it_allocates() {
     let cache = CacheLayer::default();
     assert_eq!(allocations(CacheLayer::off().layer(Leaf)), 0, "cache off");
-    assert_eq!(allocations(cache.layer(Origin(Some("max-age=60")))), 6, "{CACHE_HIT}");
+    assert_eq!(allocations(cache.layer(Origin(Some("public, max-age=60")))), 6, "{CACHE_HIT}");
     let by = tower::util::MapRequestLayer::new(|mut request: Request<Body>| {
         *request.method_mut() = http::Method::POST;
         request

@@ -1,5 +1,6 @@
 //! Every concern on one route, in the real binary, over real sockets: what must hold of all of them together.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::disallowed_methods, reason = "these tests watch another process by the real clock")]
 
 #[expect(dead_code, unreachable_pub, reason = "shared with the tests of the binary")]
 #[path = "../common/mod.rs"]
