@@ -2,7 +2,7 @@
 //!
 //! Prints:
 //! ```text
-//! {"order": 7, "items": [{"article": "a-1"}, {"article": "b-2"}], "card": {"number": "***1234"}, "user": {"password": "***"}}
+//! {"order": 7, "items": [{"article": "a-1"}, { "article": "b-2"}], "card": {"number": "***1234"}, "user": {"password": "***"}}
 //! etag: none, content-length: none
 //! 502 Bad Gateway: encoded_body
 //! ```

@@ -11,6 +11,8 @@ use std::{
 
 use axum::{body::Body as AxumBody, extract::ConnectInfo};
 use bytes::Bytes;
+use gateway_benches::{Leaf, request};
+use gateway_layers::core::Body;
 use http::{Request, Response};
 use http_body_util::Full;
 use tower::{Layer, Service};
@@ -18,7 +20,10 @@ use tower_resilience::{
     bulkhead::BulkheadLayer, circuitbreaker::CircuitBreakerLayer, ratelimiter::RateLimiterLayer,
 };
 
-use crate::cases::{Case, Leaf, calling, request};
+use crate::{
+    cases::{Case, calling},
+    ours::{BEARER, SECRET},
+};
 
 pub fn cases() -> Vec<Case> {
     let over_leaf = |name, make| Case { name, leaf: Some("leaf"), make };
@@ -30,6 +35,9 @@ pub fn cases() -> Vec<Case> {
         over_leaf("tower-resilience bulkhead", || {
             let layer = BulkheadLayer::builder().max_concurrent_calls(10).build().expect("a bulkhead");
             calling(layer.layer(Leaf), request)
+        }),
+        over_leaf("tower retry", || {
+            calling(tower::retry::RetryLayer::new(Once).layer(Leaf), request)
         }),
         over_leaf("tower-resilience rate limiter", || {
             let layer = RateLimiterLayer::builder()
@@ -64,19 +72,56 @@ pub fn cases() -> Vec<Case> {
             calling(tower::limit::ConcurrencyLimitLayer::new(10).layer(Leaf), request)
         }),
         Case {
-            name: "http-cache-tower hit",
+            name: "jsonwebtoken HS256, bare",
+            leaf: None,
+            make: || {
+                let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
+                let key = jsonwebtoken::DecodingKey::from_secret(SECRET);
+                let mut validation = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::HS256);
+                validation.set_audience(&["orders"]);
+                validation.set_issuer(&["https://login.example.com"]);
+                let token = BEARER.trim_start_matches("Bearer ");
+                Box::new(move || {
+                    let decoded = jsonwebtoken::decode::<serde_json::Value>(token, &key, &validation);
+                    drop(decoded.expect("a good token"));
+                })
+            },
+        },
+        Case {
+            name: "http-cache-tower, a hit of 1 KiB",
             leaf: Some("leaf"),
             make: || {
                 let manager = http_cache::MokaManager::default();
                 let layer = http_cache_tower::HttpCacheLayer::new(manager);
                 calling(layer.layer(CacheableLeaf), || {
                     let mut request = request();
-                    *request.uri_mut() = http::Uri::from_static("http://example.com/orders/7");
+                    *request.uri_mut() = http::Uri::from_static("http://example.com/svc7/orders");
                     request
                 })
             },
         },
     ]
+}
+
+/// tower's retry with a policy that keeps the first answer, and a copy of the request until then, as ours does.
+#[derive(Clone)]
+struct Once;
+
+impl<A, E> tower::retry::Policy<Request<Body>, A, E> for Once {
+    type Future = Ready<()>;
+
+    fn retry(&mut self, _: &mut Request<Body>, _: &mut Result<A, E>) -> Option<Self::Future> {
+        None
+    }
+
+    fn clone_request(&mut self, request: &Request<Body>) -> Option<Request<Body>> {
+        let mut copy = Request::new(Body::empty());
+        *copy.method_mut() = request.method().clone();
+        *copy.uri_mut() = request.uri().clone();
+        *copy.headers_mut() = request.headers().clone();
+        *copy.extensions_mut() = request.extensions().clone();
+        Some(copy)
+    }
 }
 
 /// A leaf with the body that tower_governor refuses with.
