@@ -1,32 +1,35 @@
-//! The hash behind a bucket's name: a polynomial over a prime field, at a secret point.
+//! The hash behind the names of buckets and of stored answers: a polynomial over a prime field, at a secret point.
 //!
 //! The parts of a key are cut into blocks of 15 bytes, each block is a coefficient, and the hash is the polynomial's
 //! value at a point that this process drew at random and never shows. Two different keys of at most `n` blocks are
 //! two different polynomials, which agree at no more than `n` of the 2^127 points: whoever does not know the point
 //! collides with a chance of `n / 2^127`, however the keys are chosen. That is a proof, where a general purpose
 //! hash would need an assumption, and it is one multiplication for a short part. It holds because the values stay
-//! inside: they are names of buckets, sent and printed nowhere.
+//! inside: they are names in tables, sent and printed nowhere.
 
 use std::{
+    fmt,
     hash::{BuildHasher, RandomState},
     sync::OnceLock,
 };
 
 /// A polynomial that is being evaluated.
-pub(crate) struct Polynomial {
+#[derive(Clone)]
+pub struct Polynomial {
     value: u128,
     secret: &'static Secret,
 }
 
 impl Polynomial {
     /// The polynomial of no part, at this process' point. The leading 1 tells keys of different lengths apart.
-    pub(crate) fn new() -> Self {
+    #[must_use]
+    pub fn new() -> Self {
         Self { value: 1, secret: secret() }
     }
 
     /// Another part. Parts do not run together: the last block of each says that it is the last, and how long.
     #[inline]
-    pub(crate) fn part(&mut self, bytes: &[u8]) {
+    pub fn part(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         while rest.len() > BLOCK {
             let (block, after) = rest.split_at(BLOCK);
@@ -37,7 +40,8 @@ impl Polynomial {
     }
 
     /// Its value, spread over all bits. The spreading loses nothing: it can be undone, by whoever knows the value.
-    pub(crate) fn finish(self) -> u128 {
+    #[must_use]
+    pub fn finish(self) -> u128 {
         let mut bits = self.value.wrapping_add(self.secret.offset);
         bits ^= bits >> 64;
         bits = bits.wrapping_mul(SPREAD);
@@ -48,6 +52,19 @@ impl Polynomial {
     fn coefficient(&mut self, coefficient: u128) {
         // Both are below 2^127, so nothing is lost.
         self.value = times(reduce(self.value.wrapping_add(coefficient)), self.secret.point);
+    }
+}
+
+impl Default for Polynomial {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Its value is nobody's business.
+impl fmt::Debug for Polynomial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Polynomial").finish_non_exhaustive()
     }
 }
 

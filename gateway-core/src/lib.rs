@@ -41,7 +41,7 @@ pub mod gate;
 pub mod guard;
 pub mod identity;
 pub mod key;
-mod key_hash;
+pub mod key_hash;
 pub mod matcher;
 pub mod meter;
 pub mod mode;

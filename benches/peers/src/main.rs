@@ -41,7 +41,8 @@ fn print(cases: &[Case], with_instructions: bool) {
     println!("| what | ns over the leaf | allocations | instructions |\n| --- | --- | --- | --- |");
     for (index, case) in cases.iter().enumerate() {
         let leaf = case.leaf.map_or(index, |name| position(cases, name));
-        let over = |figures: &[f64]| if leaf == index { figures[index] } else { figures[index] - figures[leaf] };
+        let over =
+            |figures: &[f64]| if leaf == index { figures[index] } else { figures[index] - figures[leaf] };
         let counted = match (instructions[index], instructions[leaf]) {
             (Some(all), _) if leaf == index => format!("{all:.0}"),
             (Some(all), Some(leaf)) => format!("{:.0}", all - leaf),

@@ -30,7 +30,7 @@ use http::{HeaderName, HeaderValue, Request};
 use tower::{Layer, ServiceBuilder};
 
 use crate::{
-    cases::{Case, calling},
+    cases::{Case, calling, calling_again},
     theirs::CacheableLeaf,
 };
 
@@ -85,7 +85,7 @@ pub fn cases() -> Vec<Case> {
         Case {
             name: "cache, a hit of 1 KiB",
             leaf: Some("leaf"),
-            make: || calling(CacheLayer::default().layer(CacheableLeaf), request),
+            make: || calling_again(CacheLayer::default().layer(CacheableLeaf), request),
         },
         Case {
             name: "all together: 100 routes, id, metrics, HS256, limit",
@@ -113,7 +113,9 @@ fn together() -> impl tower::Service<Request<Body>, Response = http::Response<Bo
         .service(NotFound)
 }
 
-fn routed(rules: u32) -> impl tower::Service<Request<Body>, Response = http::Response<Body>, Error: std::fmt::Debug> {
+fn routed(
+    rules: u32,
+) -> impl tower::Service<Request<Body>, Response = http::Response<Body>, Error: std::fmt::Debug> {
     let rules = (0..rules).map(|number| (Rule::prefix(format!("/svc{number}")), Stack::new(Leaf)));
     RoutingLayer::new(rules).expect("rules").layer(NotFound)
 }

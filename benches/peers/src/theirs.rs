@@ -21,7 +21,7 @@ use tower_resilience::{
 };
 
 use crate::{
-    cases::{Case, calling},
+    cases::{Case, calling, calling_again},
     ours::{BEARER, SECRET},
 };
 
@@ -29,16 +29,15 @@ pub fn cases() -> Vec<Case> {
     let over_leaf = |name, make| Case { name, leaf: Some("leaf"), make };
     vec![
         over_leaf("tower-resilience breaker", || {
-            let layer = CircuitBreakerLayer::builder().failure_rate_threshold(0.5).build().expect("a breaker");
+            let layer =
+                CircuitBreakerLayer::builder().failure_rate_threshold(0.5).build().expect("a breaker");
             calling(layer.layer(Leaf), request)
         }),
         over_leaf("tower-resilience bulkhead", || {
             let layer = BulkheadLayer::builder().max_concurrent_calls(10).build().expect("a bulkhead");
             calling(layer.layer(Leaf), request)
         }),
-        over_leaf("tower retry", || {
-            calling(tower::retry::RetryLayer::new(Once).layer(Leaf), request)
-        }),
+        over_leaf("tower retry", || calling(tower::retry::RetryLayer::new(Once).layer(Leaf), request)),
         over_leaf("tower-resilience rate limiter", || {
             let layer = RateLimiterLayer::builder()
                 .limit_for_period(1_000_000_000)
@@ -93,7 +92,7 @@ pub fn cases() -> Vec<Case> {
             make: || {
                 let manager = http_cache::MokaManager::default();
                 let layer = http_cache_tower::HttpCacheLayer::new(manager);
-                calling(layer.layer(CacheableLeaf), || {
+                calling_again(layer.layer(CacheableLeaf), || {
                     let mut request = request();
                     *request.uri_mut() = http::Uri::from_static("http://example.com/svc7/orders");
                     request

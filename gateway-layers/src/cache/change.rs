@@ -29,8 +29,9 @@ pub(super) struct Change {
 impl Change {
     /// What this request may change. Allocates nothing.
     pub(super) fn of(shared: &Arc<Shared>, head: &Parts) -> Option<Self> {
-        let site = shared.store.namer.site(head)?;
-        let answer = site.clone().answer(head, shared.partition);
+        let site = Naming::site(head)?;
+        let target = site.clone().target(head.uri.path(), head.uri.query());
+        let answer = target.answer(head, shared.partition).name();
         let (target, host) = (head.uri.clone(), head.headers.get(HOST).cloned());
         Some(Self { store: Arc::clone(shared), site, answer, target, host })
     }
@@ -41,11 +42,11 @@ impl Change {
             return;
         }
         let store: &Store = &self.store.store;
-        store
-            .invalidate(self.site.clone().target(self.target.path(), self.target.query()), Some(self.answer));
+        let target = self.site.clone().target(self.target.path(), self.target.query());
+        store.invalidate(target.name(), Some(self.answer));
         for value in [LOCATION, CONTENT_LOCATION].iter().filter_map(|name| headers.get(name)) {
             if let Some((path, query)) = value.to_str().ok().and_then(|text| self.resolve(text)) {
-                store.invalidate(self.site.clone().target(&path, query), None);
+                store.invalidate(self.site.clone().target(&path, query).name(), None);
             }
         }
         self.store.counts.bytes.set(i64::try_from(store.bytes()).unwrap_or(i64::MAX));

@@ -17,6 +17,7 @@ use http::{
 
 use super::{
     freshness::{Exchange, Freshness, format_date},
+    said::Said,
     status::{self, CACHE_STATUS},
     storable::Storable,
     targets::Target,
@@ -45,6 +46,7 @@ pub(super) struct About {
     strict: bool,
     target: Arc<Target>,
     generation: u64,
+    said: Said,
 }
 
 impl About {
@@ -67,7 +69,20 @@ impl About {
         headers.insert(AGE, HeaderValue::from_static("0"));
         headers.entry(CACHE_STATUS).or_insert(HeaderValue::from_static(""));
         let (target, generation) = target;
-        Self { status, headers, relayed, vary, freshness, lifetime, no_cache, strict, target, generation }
+        let said = Said::default();
+        Self {
+            status,
+            headers,
+            relayed,
+            vary,
+            freshness,
+            lifetime,
+            no_cache,
+            strict,
+            target,
+            generation,
+            said,
+        }
     }
 
     /// The same, with the length of a body that told none before its end.
@@ -103,7 +118,7 @@ impl About {
     }
 
     fn finish(&self, headers: &mut HeaderMap, now: Instant, status: HeaderValue) {
-        headers.insert(AGE, self.freshness.age(now).as_secs().into());
+        headers.insert(AGE, self.texts(now).0);
         match self.relayed {
             true => status::say(headers, status),
             false => drop(headers.insert(CACHE_STATUS, status)),
@@ -145,6 +160,15 @@ impl About {
     /// How long it is still fresh; `Err` says since when it is not.
     pub(super) fn left(&self, now: Instant) -> Result<Duration, Duration> {
         self.freshness.left(now)
+    }
+
+    /// The `Cache-Status` of a hit.
+    pub(super) fn hit(&self, now: Instant) -> HeaderValue {
+        self.texts(now).1
+    }
+
+    fn texts(&self, now: Instant) -> (HeaderValue, HeaderValue) {
+        self.said.texts(self.freshness.age(now).as_secs(), self.ttl(now))
     }
 
     pub(super) fn ttl(&self, now: Instant) -> i64 {

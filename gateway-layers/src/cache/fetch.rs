@@ -13,7 +13,7 @@ use super::{
     filling::Filling,
     flight::Leader,
     freshness::Exchange,
-    key::{self, Identity, Name},
+    key::{self, Identity, Name, Naming},
     layer::Shared,
     request::Terms,
     reuse::Plan,
@@ -51,9 +51,9 @@ pub(super) struct Fetch {
 
 impl Look {
     pub(super) fn of(shared: &Shared, head: &Parts, terms: Terms) -> Option<Self> {
-        let site = shared.store.namer.site(head)?;
-        let target = site.clone().target(head.uri.path(), head.uri.query());
-        Some(Self { name: site.answer(head, shared.partition), target, terms })
+        let target = Naming::site(head)?.target(head.uri.path(), head.uri.query());
+        let name = target.clone().answer(head, shared.partition).name();
+        Some(Self { name, target: target.name(), terms })
     }
 }
 

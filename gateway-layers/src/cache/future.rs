@@ -18,7 +18,7 @@ use super::{
     fetch::{self, Fetch, Look},
     filling::{Filling, Join, Waiter},
     flight::{Follower, Leader, Role, Turn},
-    key::Name,
+    key::{Name, mixed},
     layer::Shared,
     reuse::{Plan, acceptable},
     service::{Decision, decide, fetch as send},
@@ -182,11 +182,7 @@ impl<S, B> Waiting<S, B> {
             return Some(Outcome::Alone);
         }
         if !about.vary.matches(&self.head.headers) {
-            let name = self
-                .shared
-                .store
-                .namer
-                .mixed(self.look.name, |part| about.vary.parts(&self.head.headers, part));
+            let name = mixed(self.look.name, |part| about.vary.parts(&self.head.headers, part));
             if name == self.flight {
                 return Some(Outcome::Alone);
             }

@@ -1,11 +1,8 @@
 //! Which requests ask for the same thing: the target, and who may share its answer.
 
-use std::{
-    fmt,
-    hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState},
-};
+use std::fmt;
 
-use gateway_core::{Facts, facts::Principal};
+use gateway_core::{Facts, facts::Principal, key_hash::Polynomial};
 use http::{HeaderName, header, request::Parts};
 
 /// Who shares stored answers.
@@ -42,64 +39,41 @@ impl Partition {
 /// aim at one. What is found is compared with the [`Identity`] in full, so that a collision is a miss.
 pub(super) type Name = u128;
 
-/// Makes names.
-#[derive(Debug, Default)]
-pub(super) struct Namer {
-    high: RandomState,
-    low: RandomState,
-}
-
 /// A name that is not finished: whatever it is told more tells names apart.
 #[derive(Clone, Debug)]
-pub(super) struct Naming {
-    high: DefaultHasher,
-    low: DefaultHasher,
-}
+pub(super) struct Naming(Polynomial);
 
-impl Namer {
+impl Naming {
     /// The site that this request is for; `None` where it names two.
-    pub(super) fn site(&self, head: &Parts) -> Option<Naming> {
-        let mut naming = self.start();
-        site_parts(head, &mut |bytes| naming.part(bytes))?;
+    pub(super) fn site(head: &Parts) -> Option<Self> {
+        let mut naming = Self(Polynomial::new());
+        site_parts(head, &mut |bytes| naming.0.part(bytes))?;
         Some(naming)
     }
 
-    /// The name of what `name` is when these parts are told apart too.
-    pub(super) fn mixed(&self, name: Name, parts: impl FnOnce(&mut dyn FnMut(&[u8]))) -> Name {
-        let mut naming = self.start();
-        naming.part(&name.to_be_bytes());
-        parts(&mut |bytes| naming.part(bytes));
-        naming.name()
+    /// The target at this site, whoever asks.
+    pub(super) fn target(mut self, path: &str, query: Option<&str>) -> Self {
+        path_parts(path, query, &mut |bytes| self.0.part(bytes));
+        self
     }
 
-    fn start(&self) -> Naming {
-        Naming { high: self.high.build_hasher(), low: self.low.build_hasher() }
+    /// The answer of this target for those who share with this requester.
+    pub(super) fn answer(mut self, head: &Parts, partition: Partition) -> Self {
+        partition_parts(head, partition, &mut |bytes| self.0.part(bytes));
+        self
+    }
+
+    pub(super) fn name(self) -> Name {
+        self.0.finish()
     }
 }
 
-impl Naming {
-    /// The name of a target at this site, whoever asks.
-    pub(super) fn target(mut self, path: &str, query: Option<&str>) -> Name {
-        path_parts(path, query, &mut |bytes| self.part(bytes));
-        self.name()
-    }
-
-    /// The name of the target for those who share with this requester.
-    pub(super) fn answer(mut self, head: &Parts, partition: Partition) -> Name {
-        path_parts(head.uri.path(), head.uri.query(), &mut |bytes| self.part(bytes));
-        partition_parts(head, partition, &mut |bytes| self.part(bytes));
-        self.name()
-    }
-
-    fn part(&mut self, bytes: &[u8]) {
-        // A slice is hashed with its length, so parts do not run together.
-        bytes.hash(&mut self.high);
-        bytes.hash(&mut self.low);
-    }
-
-    fn name(&self) -> Name {
-        u128::from(self.high.finish()) << 64 | u128::from(self.low.finish())
-    }
+/// The name of what `name` is when these parts are told apart too.
+pub(super) fn mixed(name: Name, parts: impl FnOnce(&mut dyn FnMut(&[u8]))) -> Name {
+    let mut naming = Polynomial::new();
+    naming.part(&name.to_be_bytes());
+    parts(&mut |bytes| naming.part(bytes));
+    naming.finish()
 }
 
 /// All that tells an answer's request from others, in full: each part behind its length. It may hold credentials, so
@@ -297,8 +271,10 @@ mod tests {
             prop_assert!(identity.is_of(&one_head, partition));
             prop_assert_eq!(identity.is_of(&other_head, partition), same);
             prop_assert_eq!(identity == Identity::of(&other_head, partition).unwrap(), same);
-            let namer = Namer::default();
-            let name = |head| namer.site(head).unwrap().answer(head, partition);
+            let name = |head: &Parts| {
+                let target = Naming::site(head).unwrap().target(head.uri.path(), head.uri.query());
+                target.answer(head, partition).name()
+            };
             prop_assert_eq!(name(&one_head) == name(&other_head), same);
         }
     }
@@ -306,7 +282,7 @@ mod tests {
     #[test]
     fn two_hosts_in_one_request_have_no_name() {
         let head = Request::get("/").header("host", "a").header("host", "b").body(()).unwrap().into_parts().0;
-        assert!(Namer::default().site(&head).is_none());
+        assert!(Naming::site(&head).is_none());
         assert_eq!(Identity::of(&head, Partition::Shared), None);
     }
 }

@@ -75,6 +75,7 @@ mod marks;
 mod oracle;
 mod request;
 mod reuse;
+mod said;
 mod service;
 mod status;
 mod storable;

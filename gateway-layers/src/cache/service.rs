@@ -18,7 +18,7 @@ use super::{
     layer::Shared,
     request::{Terms, Wish, is_unsafe},
     reuse::{Choice, Plan, choose},
-    status::{self, Forwarded},
+    status::Forwarded,
 };
 
 /// The service of [`CacheLayer`](super::CacheLayer).
@@ -188,7 +188,7 @@ pub(super) fn decide(shared: &Shared, look: Look, head: &Parts) -> Decision {
     match choose(found, &look.terms, now) {
         Choice::Serve(entry) => {
             shared.counts.hit.increment();
-            let status = status::hit(entry.about.ttl(now));
+            let status = entry.about.hit(now);
             Decision::Answer(fetch::answer(&entry, &head.headers, look.terms, now, status))
         }
         Choice::Unsatisfiable => Decision::Answer(unsatisfiable(shared, head)),

@@ -14,7 +14,7 @@ use super::{
     Partition,
     entry::Entry,
     flight::Flights,
-    key::{Identity, Name, Namer},
+    key::{Identity, Name, mixed},
     marks::Marks,
     reuse::Found,
     targets::Targets,
@@ -23,7 +23,6 @@ use super::{
 /// Stored answers, bounded by the bytes that they take with heads and keys, and what is known about requests that are
 /// under way. Past the bound the answers that are asked for least go first.
 pub struct Store {
-    pub(super) namer: Namer,
     pub(super) targets: Targets,
     pub(super) flights: Arc<Flights>,
     pub(super) marks: Marks,
@@ -43,7 +42,6 @@ impl Store {
     #[must_use]
     pub fn new(max_bytes: u64, clock: &Clock) -> Self {
         Self {
-            namer: Namer::default(),
             targets: Targets::default(),
             flights: Arc::default(),
             marks: Marks::new(clock.now()),
@@ -87,7 +85,7 @@ impl Store {
 
     fn flight(&self, name: Name, entry: &Entry, head: &Parts) -> Name {
         let vary = &entry.about.vary;
-        if vary.is_empty() { name } else { self.namer.mixed(name, |part| vary.parts(&head.headers, part)) }
+        if vary.is_empty() { name } else { mixed(name, |part| vary.parts(&head.headers, part)) }
     }
 
     /// Keeps an answer in place of those that it makes superfluous. Whether it is kept: not if its target was changed
