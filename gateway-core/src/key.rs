@@ -93,6 +93,12 @@ impl Key {
         Self(vec![Part::Custom(Arc::new(extract))])
     }
 
+    /// Whether it reads who is calling, which only an authentication layer in front can tell.
+    #[must_use]
+    pub fn needs_principal(&self) -> bool {
+        self.0.iter().any(|part| matches!(part, Part::Principal | Part::Tenant | Part::Claim(_)))
+    }
+
     /// The combination of both.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {

@@ -33,6 +33,7 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<BulkheadLayer> {
         section.fail("by", "name at least one key, or leave it out for one bound for all");
     }
     let key = by.and_then(|by| by.into_iter().reduce(Key::and));
+    key.iter().for_each(|key| section.check_key("by", key));
     let context = section.context();
     let identity = Identity::new("bulkhead", section.place()).and(max_keys);
     let identity = key.iter().fold(identity, Identity::and);

@@ -56,7 +56,10 @@ mod tests;
 pub(crate) mod upstream;
 mod value;
 
-use std::{cell::RefCell, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    sync::Arc,
+};
 
 use gateway_core::{Clock, budget::Buffers, identity::Shelf, meter::Meter};
 
@@ -113,7 +116,12 @@ pub(crate) fn read<T>(
         return Err(problems.sorted());
     };
     interpolate::interpolate(&mut root, &mut String::new(), &env, &mut budget, &mut problems);
-    let reader = Reader { context, problems: RefCell::new(problems), owned: RefCell::default() };
+    let reader = Reader {
+        context,
+        problems: RefCell::new(problems),
+        owned: RefCell::default(),
+        callers_known: Cell::new(true),
+    };
     let made = reader.read(&root, reading);
     let mut problems = reader.problems.into_inner();
     if let (Some(made), true) = (made, problems.is_empty()) {

@@ -1,4 +1,7 @@
-use std::{cell::RefCell, fmt};
+use std::{
+    cell::{Cell, RefCell},
+    fmt,
+};
 
 use super::{
     Context,
@@ -8,7 +11,7 @@ use super::{
     suggest,
     value::Value,
 };
-use gateway_core::forwarding::OwnedHeaders;
+use gateway_core::{Key, forwarding::OwnedHeaders};
 use http::HeaderName;
 
 /// One map of the document, read key by key.
@@ -189,6 +192,18 @@ impl<'a> Section<'a> {
         &self.place
     }
 
+    /// Says whether the route that is read knows its callers.
+    pub(super) fn know_callers(&self, known: bool) {
+        self.reader.callers_known.set(known);
+    }
+
+    /// A problem with a key that reads who is calling where nobody says it: it would be missing from every request.
+    pub(crate) fn check_key(&mut self, name: &'static str, key: &Key) {
+        if key.needs_principal() && !self.reader.callers_known.get() {
+            self.fail(name, CALLERS_UNKNOWN);
+        }
+    }
+
     /// Names the place of this section and of every section in it.
     pub(crate) fn stand_at(&mut self, place: &str) {
         place.clone_into(&mut self.place);
@@ -259,6 +274,8 @@ pub(super) struct Reader<'a> {
     pub(super) context: &'a Context,
     pub(super) problems: RefCell<Problems>,
     pub(super) owned: RefCell<Vec<HeaderName>>,
+    /// Whether somebody says who the caller is, on the route that is read.
+    pub(super) callers_known: Cell<bool>,
 }
 
 impl Reader<'_> {
@@ -281,6 +298,10 @@ pub(super) fn join(path: &str, key: &str) -> String {
         path => format!("{path}.{key}"),
     }
 }
+
+/// What is wrong where something reads who is calling and nobody says it.
+pub(super) const CALLERS_UNKNOWN: &str =
+    "nobody says who the caller is; it needs `jwt` or `api_key` on the same route";
 
 fn known(asked: &[&str]) -> String {
     match asked {

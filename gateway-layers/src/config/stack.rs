@@ -8,7 +8,7 @@ use std::sync::Arc;
 use gateway_core::{Admit, Gate, GateLayer, Gates, client::Forward, seam::SeamLayer};
 use tower_layer::Layer;
 
-use super::Section;
+use super::{Section, section::CALLERS_UNKNOWN};
 use crate::{
     access_log::{self, AccessLogLayer, Sink},
     aggregate::{self, AggregateLayer},
@@ -80,6 +80,7 @@ pub(super) struct Route {
 
 /// The concerns of one route.
 pub(super) fn route(section: &mut Section<'_>) -> Route {
+    section.know_callers(section.has("jwt") || section.has("api_key"));
     let gates = [
         gate(section, "jwt", jwt::config::read, |layer| layer.into_gate()),
         gate(section, "api_key", api_key::config::read, |layer| layer.into_rule()),
@@ -140,10 +141,7 @@ fn check_callers(section: &mut Section<'_>) {
             "a route takes tokens or API keys; to take either is not supported yet, use one route for each",
         ),
         (false, false) if section.has("authorize") => {
-            section.fail(
-                "authorize",
-                "nobody says who the caller is; it needs `jwt` or `api_key` on the same route",
-            );
+            section.fail("authorize", CALLERS_UNKNOWN);
         }
         _ => {}
     }

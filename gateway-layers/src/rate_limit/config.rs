@@ -145,6 +145,7 @@ fn limit(section: &mut Section<'_>, name: Option<String>) -> Option<Limit> {
         section.fail("by", "name at least one key");
         return None;
     };
+    section.check_key("by", &key);
     let mut quota = Quota::per(requests?, per);
     if let Some(burst) = burst {
         quota = quota.burst(burst.get());

@@ -73,6 +73,12 @@ fn what_would_not_be_safe_is_a_mistake() {
         (with_key("algorithm: HS256"), "`pem` or `jwk` or `secret` is missing"),
         (with_key("algorithm: RS256, pem: '${PEM}', secret: '${SECRET}'"), "name one of"),
         ("    authorize: {scopes: [a]}\n".to_owned(), "nobody says who the caller is"),
+        (
+            "    rate_limit: {requests: 1, by: [client_addr, tenant]}\n".to_owned(),
+            "nobody says who the caller is",
+        ),
+        ("    bulkhead: {concurrent: 1, by: [principal]}\n".to_owned(), "nobody says who the caller is"),
+        (with_key(pem) + "    rate_limit: {requests: 1, by: [principal, tenant]}\n", ""),
         (with_key(pem) + "    authorize: {scopes: []}\n", "name at least one, or leave the key out"),
         (with_key(pem) + "    authorize: {deny: [suspended]}\n", ""),
         (format!("    api_key: {{keys: [{{id: a, sha256: {digest}}}]}}\n"), ""),
