@@ -1,9 +1,11 @@
 use crate::config::{self, Context, Source};
 
-/// What is said about a document whose only route has this `rate_limit`.
+/// What is said about a document whose only route knows its callers and has this `rate_limit`.
 fn problems(rate_limit: &str) -> String {
+    let digest = "0".repeat(64);
     let text = format!(
-        "listen: 127.0.0.1:0\nroutes:\n  - prefix: /\n    upstream: http://a\n    rate_limit: {rate_limit}\n"
+        "listen: 127.0.0.1:0\nroutes:\n  - prefix: /\n    upstream: http://a\n    rate_limit: {rate_limit}\n    \
+         api_key: {{keys: [{{id: a, sha256: '{digest}'}}]}}\n"
     );
     let environment = |name: &str| (name == "REDIS_URL").then(|| "http://:hunter2@redis".to_owned());
     match config::load(Source { name: "g", text: &text }, environment, &Context::default()) {
