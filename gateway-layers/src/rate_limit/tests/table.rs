@@ -44,11 +44,12 @@ fn a_flood_of_keys_neither_grows_the_table_nor_resets_a_key_over_its_limit() {
 #[test]
 fn buckets_that_are_full_again_make_room() {
     let start = Clock::default().now();
-    let table = Table::new(64, start);
+    // Room for ten in each shard, so that ten new keys find room wherever they fall.
+    let table = Table::new(10 * SHARDS, start);
     let quota = Quota::per_second(1);
-    (0..1_000).for_each(|number| assert!(take(&table, number, quota, start).left.requests == 0));
+    (0..20_000).for_each(|number| assert!(take(&table, number, quota, start).left.requests == 0));
     let later = start + Duration::from_secs(5);
-    assert!((2_000..2_010).all(|number| take(&table, number, quota, later).passes));
+    assert!((30_000..30_010).all(|number| take(&table, number, quota, later).passes));
 }
 
 #[test]
