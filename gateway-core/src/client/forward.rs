@@ -98,9 +98,12 @@ impl Explain for Forward {
             lines.iter().filter_map(|line| line.guard.as_ref()).map(|guard| guard.explain()).collect();
         let skipped = guards.iter().filter(|guard| guard.verdict == Verdict::Skip).count();
         say.extend(guards);
-        say.push(match skipped == lines.len() {
-            true => Explanation::new("forward", Verdict::Refuse, "every endpoint is passed over"),
-            false => Explanation::new("forward", Verdict::Pass, format!("to {} in turn", urls.join(", "))),
+        say.push(match lines.len() {
+            0 => Explanation::new("forward", Verdict::Refuse, "there is no endpoint"),
+            all if all == skipped => {
+                Explanation::new("forward", Verdict::Refuse, "every endpoint is passed over")
+            }
+            _ => Explanation::new("forward", Verdict::Pass, format!("to {} in turn", urls.join(", "))),
         });
     }
 }
