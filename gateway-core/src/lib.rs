@@ -66,6 +66,8 @@ pub mod fetch;
 pub mod server;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "tls")]
+pub mod tls;
 #[cfg(feature = "client")]
 pub mod upstream;
 
