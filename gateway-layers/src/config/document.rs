@@ -30,7 +30,7 @@ pub fn load(
 ///     rate_limit: {...}  # the concerns of the route
 ///     upstream: http://10.0.0.1:8080
 /// ```
-fn document(section: &mut Section<'_>) -> Option<Declared> {
+pub(super) fn document(section: &mut Section<'_>) -> Option<Declared> {
     let listen = section.or("listen", DEFAULT_LISTEN);
     let wide = stack::wide(section);
     let mut table = Table::empty();

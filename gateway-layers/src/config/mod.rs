@@ -47,6 +47,7 @@ mod key;
 mod node;
 mod parse;
 mod problem;
+mod schema;
 mod section;
 mod stack;
 mod suggest;
@@ -56,10 +57,7 @@ mod tests;
 pub(crate) mod upstream;
 mod value;
 
-use std::{
-    cell::{Cell, RefCell},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use gateway_core::{Clock, budget::Buffers, identity::Shelf, meter::Meter};
 
@@ -67,6 +65,7 @@ pub use declared::{Declared, DeclaredGateway};
 pub use document::load;
 pub(crate) use item::Item;
 pub use problem::{Problem, Problems};
+pub use schema::schema;
 pub(crate) use section::Section;
 pub(crate) use value::{ByteSize, Secret, Value, Words, Wrong};
 
@@ -116,12 +115,7 @@ pub(crate) fn read<T>(
         return Err(problems.sorted());
     };
     interpolate::interpolate(&mut root, &mut String::new(), &env, &mut budget, &mut problems);
-    let reader = Reader {
-        context,
-        problems: RefCell::new(problems),
-        owned: RefCell::default(),
-        callers_known: Cell::new(true),
-    };
+    let reader = Reader::new(context, problems);
     let made = reader.read(&root, reading);
     let mut problems = reader.problems.into_inner();
     if let (Some(made), true) = (made, problems.is_empty()) {

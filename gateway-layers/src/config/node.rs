@@ -17,6 +17,8 @@ pub(super) enum Content {
     Map(Vec<Entry>),
     /// A problem was reported here already.
     Broken,
+    /// Nothing: what would be read is only noted.
+    Sketch,
 }
 
 #[derive(Clone, Debug)]
@@ -59,7 +61,7 @@ impl Node {
     /// How many levels of lists and maps it holds.
     pub(super) fn height(&self) -> usize {
         match &self.content {
-            Content::Scalar(_) | Content::Broken => 0,
+            Content::Scalar(_) | Content::Broken | Content::Sketch => 0,
             Content::List(items) => 1 + items.iter().map(Self::height).max().unwrap_or(0),
             Content::Map(entries) => 1 + entries.iter().map(|entry| entry.value.height()).max().unwrap_or(0),
         }
@@ -69,7 +71,7 @@ impl Node {
     /// Values of less than four letters stay; they are no secrets, and replacing them would garble the message.
     pub(super) fn redact(&self, message: String) -> String {
         match &self.content {
-            Content::Broken => message,
+            Content::Broken | Content::Sketch => message,
             Content::Scalar(Scalar { text, written: Some(written), .. }) if text.len() >= 4 => {
                 message.replace(&**text, &excerpt(written))
             }
@@ -86,7 +88,7 @@ impl Node {
         NODE_WEIGHT
             + match &self.content {
                 Content::Scalar(scalar) => scalar.text.len(),
-                Content::Broken => 0,
+                Content::Broken | Content::Sketch => 0,
                 Content::List(items) => items.iter().map(Self::weight).sum(),
                 Content::Map(entries) => {
                     entries.iter().map(|entry| entry.key.weight() + entry.value.weight()).sum()
@@ -94,6 +96,9 @@ impl Node {
             }
     }
 }
+
+/// What stands everywhere in a document that is only sketched.
+pub(super) static SKETCH: Node = Node { place: Place::START, content: Content::Sketch };
 
 /// How much a document may grow: by nodes, by aliases and by variables.
 #[derive(Debug)]

@@ -6,8 +6,9 @@ use std::{
 use super::{
     Context,
     item::Item,
-    node::{Content, Entry, Node},
+    node::{Content, Entry, Node, SKETCH},
     problem::{Place, Problem, Problems, excerpt},
+    schema::SketchRef,
     suggest,
     value::Value,
 };
@@ -43,11 +44,16 @@ pub(crate) struct Section<'a> {
     place: String,
     asked: Vec<&'static str>,
     missing: Vec<Missing>,
+    /// Where it is noted what is asked for, if there is no document.
+    pub(super) sketch: Option<SketchRef>,
 }
 
 impl<'a> Section<'a> {
     /// The value of a key that must be there.
     pub(crate) fn required<T: Value>(&mut self, name: &'static str) -> Option<T> {
+        if let Some(sketch) = &self.sketch {
+            sketch.demand(&[name]);
+        }
         match self.item(name) {
             Some(item) => item.value(),
             None => {
@@ -142,11 +148,14 @@ impl<'a> Section<'a> {
 
     /// Whether the document has this key.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.entry(name).is_some()
+        self.sketch.as_ref().map_or_else(|| self.entry(name).is_some(), SketchRef::has_keys)
     }
 
     /// Says that at least one of these keys must be there.
     pub(crate) fn demand_one_of(&mut self, names: &[&'static str]) {
+        if let Some(sketch) = &self.sketch {
+            sketch.demand(names);
+        }
         // Every name is looked up, so that it counts as asked for.
         if names.iter().filter(|&&name| self.item(name).is_some()).count() == 0 {
             self.missing.push(Missing { names: names.to_vec(), wanted: String::new() });
@@ -217,21 +226,21 @@ impl<'a> Section<'a> {
         place: &str,
     ) -> Self {
         let (path, place) = (path.to_owned(), place.to_owned());
-        Self { reader, entries, at, path, place, asked: Vec::new(), missing: Vec::new() }
+        Self { reader, entries, at, path, place, asked: Vec::new(), missing: Vec::new(), sketch: None }
     }
 
     fn item(&mut self, name: &'static str) -> Option<Item<'a>> {
         if !self.asked.contains(&name) {
             self.asked.push(name);
         }
-        let entry = self.entry(name)?;
-        Some(Item {
-            reader: self.reader,
-            node: &entry.value,
-            at: entry.key.place,
-            path: join(&self.path, name),
-            place: self.place.clone(),
-        })
+        let sketch = self.sketch.as_ref().map(|sketch| sketch.key(name));
+        let (node, at) = match (&sketch, self.entry(name)) {
+            (Some(_), _) => (&SKETCH, self.at),
+            (None, Some(entry)) => (&entry.value, entry.key.place),
+            (None, None) => return None,
+        };
+        let (path, place) = (join(&self.path, name), self.place.clone());
+        Some(Item { reader: self.reader, node, at, path, place, sketch })
     }
 
     fn entry(&self, name: &str) -> Option<&'a Entry> {
@@ -278,16 +287,29 @@ pub(super) struct Reader<'a> {
     pub(super) callers_known: Cell<bool>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    pub(super) fn new(context: &'a Context, problems: Problems) -> Self {
+        let problems = RefCell::new(problems);
+        Self { context, problems, owned: RefCell::default(), callers_known: Cell::new(true) }
+    }
+
     pub(super) fn problem(&self, problem: Problem) {
         self.problems.borrow_mut().push(problem);
     }
 
     /// Reads a whole document.
     pub(super) fn read<T>(&self, root: &Node, read: impl FnOnce(&mut Section<'_>) -> Option<T>) -> Option<T> {
-        let reader: &Reader<'_> = self;
-        Item { reader, node: root, at: root.place, path: String::new(), place: "gateway".to_owned() }
-            .section(read)
+        self.root(root, None).section(read)
+    }
+
+    /// Notes what would be read.
+    pub(super) fn sketch<T>(&self, sketch: &SketchRef, read: impl FnOnce(&mut Section<'_>) -> Option<T>) {
+        self.root(&SKETCH, Some(sketch.clone())).section(read);
+    }
+
+    fn root<'r>(&'r self, node: &'r Node, sketch: Option<SketchRef>) -> Item<'r> {
+        let (path, place) = (String::new(), "gateway".to_owned());
+        Item { reader: self, node, at: node.place, path, place, sketch }
     }
 }
 
