@@ -4,14 +4,13 @@ use gateway_core::{
     Admit, Admitted, RescueLayer,
     admit::AdmitLayer,
     canonical::{Canonical, CanonicalLayer},
-    forwarding::OwnedHeaders,
     meter::Meter,
     rescue::Rescue,
     seam::{Seam, SeamLayer},
 };
 use tower_layer::Layer;
 
-use super::stack::Wide;
+use super::{Section, stack::Wide};
 use crate::{
     access_log::{AccessLog, Sink},
     gateway::Gateway,
@@ -27,6 +26,7 @@ pub struct Declared {
     routes: Vec<String>,
     meter: Meter,
     sink: Option<Sink>,
+    said: u128,
 }
 
 /// The service of a declared gateway: the same layers as the builder's, in the same order, with one type whatever the
@@ -42,15 +42,22 @@ impl Declared {
         wide: Wide,
         table: Table<Stack>,
         routes: Vec<String>,
-        owned: OwnedHeaders,
-        meter: &Meter,
+        section: &Section<'_>,
     ) -> Self {
+        let (owned, meter) = (section.owned(), &section.context().meter);
         let routing = RoutingLayer::of(table).meter(meter).layer(NotFound);
         let inside = wide.limits.layer(RescueLayer::default().layer(routing));
         let ruled = AdmitLayer::from(wide.rules).layer(inside);
         let watched = SeamLayer.layer(wide.access_log.layer(wide.metrics.layer(ruled)));
         let gateway = RescueLayer::default().layer(CanonicalLayer::deferred().owned(owned).layer(watched));
-        Self { listen, gateway: Gateway::new(gateway), routes, meter: meter.clone(), sink: wide.sink }
+        Self {
+            listen,
+            gateway: Gateway::new(gateway),
+            routes,
+            meter: meter.clone(),
+            sink: wide.sink,
+            said: section.said(),
+        }
     }
 
     /// Where to listen.
@@ -75,6 +82,17 @@ impl Declared {
     #[must_use]
     pub fn meter(&self) -> &Meter {
         &self.meter
+    }
+
+    /// The hash of what the document said, variables filled in.
+    pub(super) fn said(&self) -> u128 {
+        self.said
+    }
+
+    /// The keys that are read once, when the program starts, and that the next document changes.
+    pub(super) fn fixed_keys_that_differ(&self, next: &Self) -> Vec<&'static str> {
+        let listen = (self.listen != next.listen).then_some("listen");
+        listen.into_iter().collect()
     }
 
     /// Writes out the access log at the end, waiting at most for this time. Returns whether all was written.

@@ -45,8 +45,7 @@ pub(super) fn document(section: &mut Section<'_>) -> Option<Declared> {
             section.fail("metrics", error.message());
         }
     }
-    let owned = section.owned();
-    Some(Declared::new(listen, wide, table, lines, owned, &section.context().meter))
+    Some(Declared::new(listen, wide, table, lines, section))
 }
 
 fn route(section: &mut Section<'_>, table: &mut Table<Stack>, lines: &mut Vec<String>) -> Option<()> {

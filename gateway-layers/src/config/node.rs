@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use gateway_core::key_hash::Polynomial;
+
 use super::problem::{Place, excerpt};
 
 /// A value of the document and where it stands.
@@ -79,6 +81,30 @@ impl Node {
             Content::List(items) => items.iter().fold(message, |message, item| item.redact(message)),
             Content::Map(entries) => {
                 entries.iter().fold(message, |message, entry| entry.value.redact(message))
+            }
+        }
+    }
+
+    /// Adds what it says, and not where it stands.
+    pub(super) fn hash(&self, hash: &mut Polynomial) {
+        match &self.content {
+            Content::Scalar(scalar) => {
+                hash.part(if scalar.style == Style::Quoted { b"quoted" } else { b"plain" });
+                hash.part(scalar.text.as_bytes());
+            }
+            Content::Broken | Content::Sketch => hash.part(b"nothing"),
+            Content::List(items) => {
+                hash.part(b"list");
+                hash.part(&items.len().to_le_bytes());
+                items.iter().for_each(|item| item.hash(hash));
+            }
+            Content::Map(entries) => {
+                hash.part(b"map");
+                hash.part(&entries.len().to_le_bytes());
+                for entry in entries {
+                    entry.key.hash(hash);
+                    entry.value.hash(hash);
+                }
             }
         }
     }

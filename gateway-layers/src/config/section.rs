@@ -12,7 +12,7 @@ use super::{
     suggest,
     value::Value,
 };
-use gateway_core::{Key, forwarding::OwnedHeaders};
+use gateway_core::{Key, forwarding::OwnedHeaders, key_hash::Polynomial};
 use http::HeaderName;
 
 /// One map of the document, read key by key.
@@ -196,6 +196,11 @@ impl<'a> Section<'a> {
         self.reader.owned.borrow().iter().cloned().collect()
     }
 
+    /// The hash of what the document says.
+    pub(super) fn said(&self) -> u128 {
+        self.reader.said.borrow().clone().finish()
+    }
+
     /// Where the layer of this section stands, for labels and identities: `gateway`, or the name of a route.
     pub(crate) fn place(&self) -> &str {
         &self.place
@@ -285,12 +290,20 @@ pub(super) struct Reader<'a> {
     pub(super) owned: RefCell<Vec<HeaderName>>,
     /// Whether somebody says who the caller is, on the route that is read.
     pub(super) callers_known: Cell<bool>,
+    /// What the document says, variables filled in.
+    said: RefCell<Polynomial>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(context: &'a Context, problems: Problems) -> Self {
         let problems = RefCell::new(problems);
-        Self { context, problems, owned: RefCell::default(), callers_known: Cell::new(true) }
+        Self {
+            context,
+            problems,
+            owned: RefCell::default(),
+            callers_known: Cell::new(true),
+            said: RefCell::default(),
+        }
     }
 
     pub(super) fn problem(&self, problem: Problem) {
@@ -299,6 +312,7 @@ impl<'a> Reader<'a> {
 
     /// Reads a whole document.
     pub(super) fn read<T>(&self, root: &Node, read: impl FnOnce(&mut Section<'_>) -> Option<T>) -> Option<T> {
+        root.hash(&mut self.said.borrow_mut());
         self.root(root, None).section(read)
     }
 
