@@ -18,6 +18,7 @@ use super::{
     connection::{self, Shared},
     counts::Counts,
     drain,
+    origin::Origin,
     refuse::Refusals,
 };
 use crate::BoxError;
@@ -52,8 +53,17 @@ where
             Ok((stream, peer)) if connections.len() < settings.max_connections => {
                 counts.accepted.increment();
                 let open = counts.open.hold();
-                let serving =
-                    connection::serve(stream, peer, service.clone(), Arc::clone(&shared), stopping.clone());
+                // Small answers leave at once; a socket that cannot do that still works.
+                let _ = stream.set_nodelay(true);
+                let first_byte_by = settings.clock.now() + settings.first_byte_timeout;
+                let serving = connection::serve(
+                    stream,
+                    Origin::of(peer),
+                    first_byte_by,
+                    service.clone(),
+                    Arc::clone(&shared),
+                    stopping.clone(),
+                );
                 connections.spawn(async move {
                     serving.await;
                     drop(open);

@@ -49,6 +49,7 @@ mod connection;
 mod counts;
 mod drain;
 mod io;
+mod origin;
 mod patience;
 mod per_request;
 mod refuse;
