@@ -9,11 +9,6 @@ from pathlib import Path
 
 from . import secrets, upstream
 
-ROOT = Path(__file__).resolve().parents[3]
-CONFIGS = ROOT / "benches" / "configs"
-# Cargo's folder; see .cargo/config.toml.
-TARGET = ROOT / "target"
-
 
 class Bench(ExitStack):
     """Leaving it ends every process and removes every file of the run."""

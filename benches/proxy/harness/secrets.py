@@ -46,6 +46,13 @@ class Secrets:
             return hmac.new(self.shared.encode(), signed, hashlib.sha256).digest()
         return openssl("dgst", "-sha256", "-sign", str(self.private), given=signed)
 
+    def jwk(self, algorithm: str) -> dict:
+        """What checks the tokens, as a JSON Web Key."""
+        if algorithm == "HS256":
+            return {"kty": "oct", "alg": algorithm, "k": encoded(self.shared.encode())}
+        modulus = openssl("rsa", "-in", str(self.private), "-modulus", "-noout").decode().strip().partition("=")[2]
+        return {"kty": "RSA", "alg": algorithm, "e": "AQAB", "n": encoded(bytes.fromhex(modulus))}
+
 
 def make(folder: Path) -> Secrets:
     private, public = folder / "jwt.key", folder / "jwt.pem"

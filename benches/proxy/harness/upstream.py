@@ -58,7 +58,7 @@ master_process off;
 worker_processes 1;
 pid {folder}/pid;
 error_log {folder}/log;
-events {{ worker_connections 20000; }}
+events {{ worker_connections 8000; }}
 http {{
     access_log off;
     keepalive_requests 1000000000;
