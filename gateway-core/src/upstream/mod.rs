@@ -13,6 +13,7 @@
 
 mod endpoint;
 mod guard;
+pub mod pick;
 
 use std::{fmt, sync::Arc, time::Duration};
 
