@@ -1,4 +1,4 @@
-use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use gateway_core::{
     Admit, Admitted, RescueLayer,
@@ -27,6 +27,7 @@ pub struct Declared {
     meter: Meter,
     sink: Option<Sink>,
     said: u128,
+    files: Vec<PathBuf>,
 }
 
 /// The service of a declared gateway: the same layers as the builder's, in the same order, with one type whatever the
@@ -57,6 +58,7 @@ impl Declared {
             meter: meter.clone(),
             sink: wide.sink,
             said: section.said(),
+            files: section.files(),
         }
     }
 
@@ -82,6 +84,12 @@ impl Declared {
     #[must_use]
     pub fn meter(&self) -> &Meter {
         &self.meter
+    }
+
+    /// The files that the document names, such as keys: they belong to it, and are watched with it.
+    #[must_use]
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 
     /// The hash of what the document said, variables filled in.

@@ -41,6 +41,7 @@
 
 mod declared;
 mod document;
+mod files;
 mod interpolate;
 mod item;
 mod key;
@@ -59,7 +60,7 @@ mod tests;
 pub(crate) mod upstream;
 mod value;
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use gateway_core::{Clock, budget::Buffers, identity::Shelf, meter::Meter};
 
@@ -96,13 +97,15 @@ pub struct Context {
     pub clock: Clock,
     /// The memory for buffered bodies.
     pub buffers: Buffers,
+    /// The folder from which the files that a document names are seen; empty: the one the program runs in.
+    pub folder: PathBuf,
 }
 
 impl Default for Context {
     fn default() -> Self {
         let meter = Meter::default();
         let buffers = Buffers::default().meter(&meter);
-        Self { meter, shelf: Arc::default(), clock: Clock::default(), buffers }
+        Self { meter, shelf: Arc::default(), clock: Clock::default(), buffers, folder: PathBuf::new() }
     }
 }
 

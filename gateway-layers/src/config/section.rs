@@ -1,6 +1,7 @@
 use std::{
     cell::{Cell, RefCell},
     fmt,
+    path::{Path, PathBuf},
 };
 
 use super::{
@@ -196,6 +197,24 @@ impl<'a> Section<'a> {
         self.reader.owned.borrow().iter().cloned().collect()
     }
 
+    /// Something else that counts as said by the document.
+    pub(super) fn note_text(&self, text: &str) {
+        self.reader.said.borrow_mut().part(text.as_bytes());
+    }
+
+    /// A file that the document names.
+    pub(super) fn note_file(&self, path: &Path) {
+        let mut files = self.reader.files.borrow_mut();
+        if !files.iter().any(|known| known == path) {
+            files.push(path.to_owned());
+        }
+    }
+
+    /// The files that the document names, as far as they are read.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        self.reader.files.borrow().clone()
+    }
+
     /// The hash of what the document says.
     pub(super) fn said(&self) -> u128 {
         self.reader.said.borrow().clone().finish()
@@ -292,6 +311,8 @@ pub(super) struct Reader<'a> {
     pub(super) callers_known: Cell<bool>,
     /// What the document says, variables filled in.
     said: RefCell<Polynomial>,
+    /// The files that the document names.
+    files: RefCell<Vec<PathBuf>>,
 }
 
 impl<'a> Reader<'a> {
@@ -303,6 +324,7 @@ impl<'a> Reader<'a> {
             owned: RefCell::default(),
             callers_known: Cell::new(true),
             said: RefCell::default(),
+            files: RefCell::default(),
         }
     }
 
