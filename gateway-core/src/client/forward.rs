@@ -12,6 +12,7 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header, request::Parts};
 use http_body::Body as HttpBody;
+use hyper::body::Incoming;
 use tower_service::Service;
 
 use super::{
@@ -19,12 +20,14 @@ use super::{
     connection::{Connection, Unanswered},
     pool::Pool,
     progress::Progress,
+    upgrade::{Judged, Switch},
 };
 use crate::{
     Body, BoxError, Clock, Explanation, Facts, Refusal, UpstreamError, Verdict,
     error::ErrorKind,
     explain::Explain,
     forwarding,
+    random::Random,
     refusal::Asked,
     upstream::{Admitted, Endpoint, EndpointGuard, HostPolicy, Settings, TryEnd},
 };
@@ -43,6 +46,7 @@ struct Shared {
     settings: Settings,
     next: AtomicUsize,
     clock: Clock,
+    random: Random,
 }
 
 /// An endpoint and its connections.
@@ -65,7 +69,13 @@ impl Forward {
             Line { endpoint, pool, guard }
         };
         let lines = endpoints.map(line).collect();
-        Self(Arc::new(Shared { lines, settings, next: AtomicUsize::new(0), clock: Clock::default() }))
+        Self(Arc::new(Shared {
+            lines,
+            settings,
+            next: AtomicUsize::new(0),
+            clock: Clock::default(),
+            random: Random::default(),
+        }))
     }
 }
 
@@ -111,8 +121,15 @@ impl Explain for Forward {
 impl Shared {
     async fn forward(&self, mut head: Parts, body: Body) -> Result<Response<Body>, UpstreamError> {
         let facts = Facts::get(&head.extensions).cloned();
-        if let Err(refusal) = self.prepare(&mut head, facts.as_ref()) {
-            return Ok(refusal.into_response(&Asked::of(&head)));
+        let switch = Switch::take(&mut head, !body.is_end_stream(), &self.settings.upgrades, &self.random);
+        let prepared = switch.and_then(|switch| {
+            self.prepare(&mut head, facts.as_ref())?;
+            Ok(switch)
+        });
+        match prepared {
+            Ok(None) => {}
+            Ok(Some(switch)) => switch.put(&mut head),
+            Err(refusal) => return Ok(refusal.into_response(&Asked::of(&head))),
         }
         frame_explicitly(&mut head, &body);
         let start = self.clock.now();
@@ -235,6 +252,9 @@ impl Shared {
         deadline: Instant,
         attempt: &mut Attempt<'_>,
     ) -> Result<Response<Body>, Unanswered> {
+        if let Some(switch) = Switch::of(&request).cloned() {
+            return self.try_switch(line, request, switch, deadline, attempt).await;
+        }
         while let Some(connection) = line.pool.take() {
             match self.send(line, connection, request, attempt).await {
                 Err(Unanswered::Unsent(unsent, _)) => request = *unsent,
@@ -246,6 +266,36 @@ impl Shared {
             // Nobody waits for another endpoint any more.
             Err(error) if error.kind() == ErrorKind::Timeout => Err(Unanswered::Failed(error)),
             Err(error) => Err(Unanswered::Unsent(Box::new(request), error)),
+        }
+    }
+
+    /// A connection of its own, which ends with the answer unless it becomes a tunnel.
+    async fn try_switch(
+        &self,
+        line: &Line,
+        request: Request<Body>,
+        switch: Switch,
+        deadline: Instant,
+        attempt: &mut Attempt<'_>,
+    ) -> Result<Response<Body>, Unanswered> {
+        let mut connection = match self.connect(line, deadline).await {
+            Ok(connection) => connection,
+            Err(error) if error.kind() == ErrorKind::Timeout => return Err(Unanswered::Failed(error)),
+            Err(error) => return Err(Unanswered::Unsent(Box::new(request), error)),
+        };
+        let response = connection.send(request).await?;
+        let judged = switch.judge(response, &self.settings.upgrades, &self.clock, &self.random);
+        match judged.map_err(Unanswered::Failed)? {
+            Judged::Switched(response) => {
+                let (head, body) = response.into_parts();
+                // A tunnel that breaks says nothing of its endpoint: clients close as they like.
+                drop(attempt.answered(&head));
+                Ok(Response::from_parts(head, body))
+            }
+            Judged::Ordinary(response) => {
+                let once = Arc::new(Pool::new(0, Duration::ZERO));
+                Ok(self.answer(response, connection, &once, attempt))
+            }
         }
     }
 
@@ -275,15 +325,26 @@ impl Shared {
             let unasked = "the upstream switched protocols without being asked";
             return Err(Unanswered::Failed(UpstreamError::because(ErrorKind::Protocol, unasked)));
         }
+        Ok(self.answer(response, connection, &line.pool, attempt))
+    }
+
+    /// An upstream's answer as it is passed on; `pool` gets the connection back.
+    fn answer(
+        &self,
+        response: Response<Incoming>,
+        connection: Connection,
+        pool: &Arc<Pool>,
+        attempt: &mut Attempt<'_>,
+    ) -> Response<Body> {
         let (mut head, body) = response.into_parts();
         forwarding::remove_hop_by_hop(&mut head.headers);
         head.version = Version::HTTP_11;
         // What hyper left here belongs to the connection behind us.
         head.extensions = http::Extensions::new();
         let idle_timeout = self.settings.body_idle_timeout;
-        let body = ResponseBody::new(body, connection, &line.pool, idle_timeout, self.clock.clone());
+        let body = ResponseBody::new(body, connection, pool, idle_timeout, self.clock.clone());
         let body = body.watched_by(attempt.answered(&head));
-        Ok(Response::from_parts(head, Body::new(body)))
+        Response::from_parts(head, Body::new(body))
     }
 }
 

@@ -30,6 +30,7 @@ mod connection;
 mod forward;
 mod pool;
 mod progress;
+mod upgrade;
 
 pub use body::ResponseBody;
 pub use forward::{Forward, ForwardFuture};
