@@ -164,7 +164,7 @@ impl Shared {
         // The server answers `Expect` itself, when the body is first read.
         head.headers.remove(header::EXPECT);
         forwarding::append_via(&mut head.headers, head.version, &self.settings.pseudonym)?;
-        forwarding::write_forwarded(head, facts, "http");
+        forwarding::write_forwarded(head, facts);
         if let Some(id) = facts.and_then(Facts::request_id) {
             head.headers.insert(forwarding::X_REQUEST_ID, id.as_header().clone());
         }

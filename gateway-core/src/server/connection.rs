@@ -2,7 +2,7 @@
 
 use std::{
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicUsize},
     time::{Duration, Instant},
 };
 
@@ -38,6 +38,15 @@ use crate::BoxError;
 pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) counts: Counts,
+    /// Places that are taken.
+    pub(super) open: AtomicUsize,
+}
+
+impl Shared {
+    pub(super) fn new(settings: Settings) -> Self {
+        let counts = Counts::new(&settings.meter);
+        Self { settings, counts, open: AtomicUsize::new(0) }
+    }
 }
 
 /// Serves one connection to its end, whatever carries its bytes. They must say by `first_byte_by` which protocol it
