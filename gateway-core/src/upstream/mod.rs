@@ -11,20 +11,24 @@
 //! assert_eq!(error.to_string(), "endpoint `http//10.0.0.1`: expected http://HOST[:PORT][/PATH]");
 //! ```
 
+pub mod discover;
 mod endpoint;
 mod guard;
 pub mod health;
 pub mod pick;
 mod preference;
+pub mod set;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{client::Forward, forwarding::Pseudonym};
 
+pub use discover::{Discover, Member};
 pub use endpoint::Endpoint;
 pub(crate) use guard::Admitted;
 pub use guard::{EndpointGuard, Ticket, TryEnd};
 pub use preference::{Panic, Preference, Settled};
+pub use set::Balance;
 
 /// A set of equal endpoints and how to talk to them.
 #[derive(Clone, Debug)]
