@@ -2,6 +2,8 @@
 
 use std::{collections::HashSet, fmt, future::pending, pin::Pin, sync::Arc};
 
+use super::{Endpoint, UpstreamConfigError};
+
 /// An endpoint as a list describes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
@@ -20,6 +22,12 @@ impl Member {
     /// The endpoint with this URL, with weight 1, in the first group, in no zone.
     pub fn new(url: impl Into<Arc<str>>) -> Self {
         Self { url: url.into(), weight: 1, priority: 0, zone: None }
+    }
+
+    /// With its URL in the form that tells endpoints apart.
+    pub(crate) fn checked(self) -> Result<Self, UpstreamConfigError> {
+        let url = Arc::clone(Endpoint::parse(&self.url)?.url());
+        Ok(Self { url, ..self })
     }
 }
 

@@ -3,9 +3,9 @@ use crate::{
     upstream::Settled,
 };
 
-/// What is shown of a set of endpoints: `gateway_upstream_endpoints{place, state}` (`known`, `available`, `used`,
-/// `ejected`, `unhealthy`), `gateway_upstream_panic{place}` (1 while almost all are out) and
-/// `gateway_upstream_ejections_total{place, reason}`.
+/// What is shown of a set of endpoints: `gateway_upstream_endpoints{upstream, state}` (`known`, `available`, `used`,
+/// `ejected`, `unhealthy`), `gateway_upstream_panic{upstream}` (1 while almost all are out) and
+/// `gateway_upstream_ejections_total{upstream, reason}`.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
     known: Gauge,
@@ -19,16 +19,20 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Those of the upstream at `place`, such as a route.
+    /// Those of the upstream with this label.
     #[must_use]
-    pub fn new(meter: &Meter, place: &str) -> Self {
+    pub fn new(meter: &Meter, upstream: &str) -> Self {
         let endpoints = |state: &str| {
             let help = "Endpoints of an upstream, by what may be done with them.";
-            meter.gauge("gateway_upstream_endpoints", help, &[("place", place), ("state", state)])
+            meter.gauge("gateway_upstream_endpoints", help, &[("upstream", upstream), ("state", state)])
         };
         let ejections = |reason: &str| {
             let help = "Endpoints that were ejected because their requests failed.";
-            meter.counter("gateway_upstream_ejections_total", help, &[("place", place), ("reason", reason)])
+            meter.counter(
+                "gateway_upstream_ejections_total",
+                help,
+                &[("upstream", upstream), ("reason", reason)],
+            )
         };
         let help = "1 while almost all endpoints of an upstream are out.";
         Self {
@@ -37,7 +41,7 @@ impl Counts {
             used: endpoints("used"),
             ejected: endpoints("ejected"),
             unhealthy: endpoints("unhealthy"),
-            panic: meter.gauge("gateway_upstream_panic", help, &[("place", place)]),
+            panic: meter.gauge("gateway_upstream_panic", help, &[("upstream", upstream)]),
             failures_in_a_row: ejections("consecutive"),
             success_rate: ejections("success_rate"),
         }

@@ -127,14 +127,14 @@ fn when_checks_find_all_unhealthy_the_choice_decides() {
         let balance = Balance { preference, ..Balance::default() };
         let endpoints = Endpoints::new(balance, Clock::default(), Counts::new(&meter, "shop"));
         replace(&endpoints, "a b", 0);
-        assert!(meter.render().contains("gateway_upstream_panic{place=\"shop\"} 0"));
+        assert!(meter.render().contains("gateway_upstream_panic{upstream=\"shop\"} 0"));
         for url in ["a", "b"] {
             endpoints.checked(url, Err("status 503".to_owned()), &Rhythm::default());
         }
         assert_eq!(offered(&endpoints, None).len(), left);
         let shown = meter.render();
-        assert!(shown.contains("gateway_upstream_panic{place=\"shop\"} 1"), "{shown}");
-        let unhealthy = "gateway_upstream_endpoints{place=\"shop\",state=\"unhealthy\"} 2";
+        assert!(shown.contains("gateway_upstream_panic{upstream=\"shop\"} 1"), "{shown}");
+        let unhealthy = "gateway_upstream_endpoints{upstream=\"shop\",state=\"unhealthy\"} 2";
         assert!(shown.contains(unhealthy), "{shown}");
     }
 }
