@@ -15,6 +15,8 @@ mod nginx;
 mod parties;
 mod python;
 mod redis;
+mod stopping;
+mod storms;
 mod streams;
 mod upstream;
 //mod websocket;
