@@ -83,9 +83,8 @@ async fn a_drain_waits_for_a_tunnel_that_ends() {
 #[tokio::test]
 async fn a_tunnel_that_does_not_end_is_cut_with_the_drain() {
     let upstream = Upstreams::echo().await;
-    let gateway = Gateway::start_with(&upstream, acme(), |server| {
-        server.drain_timeout(Duration::from_millis(200))
-    });
+    let gateway =
+        Gateway::start_with(&upstream, acme(), |server| server.drain_timeout(Duration::from_millis(200)));
     let gateway = gateway.await;
     let (mut client, _) = gateway.ask(RAW).await;
     let meter = gateway.meter.clone();

@@ -35,7 +35,8 @@ async fn the_upstream_of_a_websocket_sees_one_clean_handshake() {
     assert_eq!(read(&mut client, 6).await, "frames");
     let mut asked = upstream.asked();
     assert_eq!(asked.remove(0), "get /chat http/1.1");
-    asked.retain(|line| !line.starts_with("x-") && !line.starts_with("forwarded") && !line.starts_with("via"));
+    asked
+        .retain(|line| !line.starts_with("x-") && !line.starts_with("forwarded") && !line.starts_with("via"));
     asked.sort();
     let expected = [
         "connection: upgrade",

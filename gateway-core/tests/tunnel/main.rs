@@ -55,10 +55,8 @@ impl Gateway {
         let meter = Meter::default();
         let url = format!("http://{}", upstream.address);
         let forward = Upstream::new([url]).upgrades(upgrades.meter(&meter)).build().unwrap();
-        let stack = ServiceBuilder::new()
-            .layer(RescueLayer::new())
-            .layer(CanonicalLayer::default())
-            .service(forward);
+        let stack =
+            ServiceBuilder::new().layer(RescueLayer::new()).layer(CanonicalLayer::default()).service(forward);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();

@@ -13,7 +13,8 @@ const WEBSOCKET: (&str, &str) = ("upgrade", "WebSocket");
 fn headers(lines: &[(&str, &str)]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in lines {
-        headers.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap());
+        headers
+            .append(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap());
     }
     headers
 }
@@ -44,7 +45,12 @@ fn a_websocket_is_allowed_and_checked() {
         ("GET", usual.to_vec(), false, passes),
         ("GET", with(&[("origin", "https://SHOP.example")]), false, passes),
         ("GET", with(&[("origin", "https://evil.example")]), false, Err((403, "origin_not_allowed"))),
-        ("GET", with(&[("origin", "https://shop.example.evil.example")]), false, Err((403, "origin_not_allowed"))),
+        (
+            "GET",
+            with(&[("origin", "https://shop.example.evil.example")]),
+            false,
+            Err((403, "origin_not_allowed")),
+        ),
         ("GET", with(&[("origin", "null")]), false, Err((403, "origin_not_allowed"))),
         (
             "GET",
@@ -78,7 +84,10 @@ fn an_extended_connect_is_answered_or_refused_but_never_ignored() {
     let mut sent = headers(&[VERSION]);
     begun.write(&mut sent);
     assert!(is_key(sent["sec-websocket-key"].as_bytes()), "the upstream needs one");
-    assert_eq!((sent["connection"].as_bytes(), sent["upgrade"].as_bytes()), (&b"Upgrade"[..], &b"websocket"[..]));
+    assert_eq!(
+        (sent["connection"].as_bytes(), sent["upgrade"].as_bytes()),
+        (&b"Upgrade"[..], &b"websocket"[..])
+    );
 
     let (mut status, mut answer) = (StatusCode::SWITCHING_PROTOCOLS, headers(&[ACCEPT, ("x-a", "1")]));
     begun.answer(&mut status, &mut answer);
