@@ -9,6 +9,7 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, Version, header, request::Parts};
 use http_body::Body as HttpBody;
+use hyper::body::Incoming;
 use tower_service::Service;
 
 use super::{
@@ -20,12 +21,14 @@ use super::{
     pool::Pool,
     progress::Progress,
     turns::Turns,
+    upgrade::{Judged, Switch},
 };
 use crate::{
     Body, BoxError, Clock, Explanation, Facts, Refusal, UpstreamError, Verdict,
     error::ErrorKind,
     explain::Explain,
     forwarding,
+    random::Random,
     refusal::Asked,
     upstream::{Endpoint, EndpointGuard, HostPolicy, Settings},
 };
@@ -44,6 +47,7 @@ struct Shared {
     settings: Settings,
     turns: Turns,
     clock: Clock,
+    random: Random,
 }
 
 /// The future of [`Forward`].
@@ -59,7 +63,13 @@ impl Forward {
             Line { endpoint, pool, guard }
         };
         let lines = endpoints.map(line).collect();
-        Self(Arc::new(Shared { lines, settings, turns: Turns::default(), clock: Clock::default() }))
+        Self(Arc::new(Shared {
+            lines,
+            settings,
+            turns: Turns::default(),
+            clock: Clock::default(),
+            random: Random::default(),
+        }))
     }
 }
 
@@ -105,8 +115,15 @@ impl Explain for Forward {
 impl Shared {
     async fn forward(&self, mut parts: Parts, body: Body) -> Result<Response<Body>, UpstreamError> {
         let facts = Facts::get(&parts.extensions).cloned();
-        if let Err(refusal) = head::prepare(&mut parts, facts.as_ref(), &self.settings.pseudonym) {
-            return Ok(refusal.into_response(&Asked::of(&parts)));
+        let switch = Switch::take(&mut parts, !body.is_end_stream(), &self.settings.upgrades, &self.random);
+        let prepared = switch.and_then(|switch| {
+            head::prepare(&mut parts, facts.as_ref(), &self.settings.pseudonym)?;
+            Ok(switch)
+        });
+        match prepared {
+            Ok(None) => {}
+            Ok(Some(switch)) => switch.put(&mut parts),
+            Err(refusal) => return Ok(refusal.into_response(&Asked::of(&parts))),
         }
         head::frame_explicitly(&mut parts, &body);
         let start = self.clock.now();
@@ -200,6 +217,9 @@ impl Shared {
         deadline: Instant,
         attempt: &mut Attempt<'_>,
     ) -> Result<Response<Body>, Unanswered> {
+        if let Some(switch) = Switch::of(&request).cloned() {
+            return self.try_switch(line, request, switch, deadline, attempt).await;
+        }
         while let Some(connection) = line.pool.take() {
             match self.send(line, connection, request, attempt).await {
                 Err(Unanswered::Unsent(unsent, _)) => request = *unsent,
@@ -211,6 +231,36 @@ impl Shared {
             // Nobody waits for another endpoint any more.
             Err(error) if error.kind() == ErrorKind::Timeout => Err(Unanswered::Failed(error)),
             Err(error) => Err(Unanswered::Unsent(Box::new(request), error)),
+        }
+    }
+
+    /// A connection of its own, which ends with the answer unless it becomes a tunnel.
+    async fn try_switch(
+        &self,
+        line: &Line,
+        request: Request<Body>,
+        switch: Switch,
+        deadline: Instant,
+        attempt: &mut Attempt<'_>,
+    ) -> Result<Response<Body>, Unanswered> {
+        let mut connection = match self.connect(line, deadline).await {
+            Ok(connection) => connection,
+            Err(error) if error.kind() == ErrorKind::Timeout => return Err(Unanswered::Failed(error)),
+            Err(error) => return Err(Unanswered::Unsent(Box::new(request), error)),
+        };
+        let response = connection.send(request).await?;
+        let judged = switch.judge(response, &self.settings.upgrades, &self.clock, &self.random);
+        match judged.map_err(Unanswered::Failed)? {
+            Judged::Switched(response) => {
+                let (head, body) = response.into_parts();
+                // A tunnel that breaks says nothing of its endpoint: clients close as they like.
+                drop(attempt.answered(&head));
+                Ok(Response::from_parts(head, body))
+            }
+            Judged::Ordinary(response) => {
+                let once = Arc::new(Pool::new(0, Duration::ZERO));
+                Ok(self.answer(response, connection, &once, attempt))
+            }
         }
     }
 
@@ -240,15 +290,26 @@ impl Shared {
             let unasked = "the upstream switched protocols without being asked";
             return Err(Unanswered::Failed(UpstreamError::because(ErrorKind::Protocol, unasked)));
         }
+        Ok(self.answer(response, connection, &line.pool, attempt))
+    }
+
+    /// An upstream's answer as it is passed on; `pool` gets the connection back.
+    fn answer(
+        &self,
+        response: Response<Incoming>,
+        connection: Connection,
+        pool: &Arc<Pool>,
+        attempt: &mut Attempt<'_>,
+    ) -> Response<Body> {
         let (mut head, body) = response.into_parts();
         forwarding::remove_hop_by_hop(&mut head.headers);
         head.version = Version::HTTP_11;
         // What hyper left here belongs to the connection behind us.
         head.extensions = http::Extensions::new();
         let idle_timeout = self.settings.body_idle_timeout;
-        let body = ResponseBody::new(body, connection, &line.pool, idle_timeout, self.clock.clone());
+        let body = ResponseBody::new(body, connection, pool, idle_timeout, self.clock.clone());
         let body = body.watched_by(attempt.answered(&head));
-        Ok(Response::from_parts(head, Body::new(body)))
+        Response::from_parts(head, Body::new(body))
     }
 }
 

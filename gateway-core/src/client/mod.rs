@@ -34,6 +34,7 @@ mod line;
 mod pool;
 mod progress;
 mod turns;
+mod upgrade;
 
 pub use body::ResponseBody;
 pub use forward::{Forward, ForwardFuture};

@@ -42,6 +42,9 @@
 //! | HTTP/2 ping unanswered | 20 s after 30 s of silence | closed |
 //! | drain | 30 s | cut |
 //!
+//! A request that switches protocols becomes a [`tunnel`](crate::tunnel). Its connection is open, and counted, until
+//! the tunnel is closed; a drain waits for it.
+//!
 //! How long a request's body or its answer may take is the business of layers (`limits`, `timeout`); they can say
 //! so in a friendlier way.
 
@@ -62,6 +65,7 @@ mod run;
 mod serve;
 mod settings;
 mod sniff;
+mod tunnels;
 
 pub use drain::Drained;
 pub use listener::Listener;

@@ -19,7 +19,7 @@ mod preference;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::{client::Forward, forwarding::Pseudonym};
+use crate::{client::Forward, forwarding::Pseudonym, tunnel::Upgrades};
 
 pub use endpoint::Endpoint;
 pub(crate) use guard::Admitted;
@@ -54,6 +54,7 @@ pub(crate) struct Settings {
     pub(crate) max_idle: usize,
     pub(crate) host: HostPolicy,
     pub(crate) pseudonym: Pseudonym,
+    pub(crate) upgrades: Upgrades,
 }
 
 /// Which `Host` an upstream sees.
@@ -80,6 +81,7 @@ impl Upstream {
                 max_idle: 64,
                 host: HostPolicy::Preserve,
                 pseudonym: Pseudonym::default(),
+                upgrades: Upgrades::default(),
             },
             guards: None,
         }
@@ -146,6 +148,13 @@ impl Upstream {
         self
     }
 
+    /// Which protocols a client may switch to, such as `websocket`; see [`tunnel`](crate::tunnel). None by default.
+    #[must_use]
+    pub fn upgrades(mut self, upgrades: Upgrades) -> Self {
+        self.settings.upgrades = upgrades;
+        self
+    }
+
     /// Puts a guard in front of every endpoint, made by this function; one that is not admitted is passed over. When
     /// all are, the answer is 503 `circuit_open` with `Retry-After`.
     #[must_use]
@@ -186,12 +195,15 @@ impl Upstream {
 impl Settings {
     /// Times without which nothing could succeed, or that could not be added to a moment.
     fn check(&self) -> Result<(), UpstreamConfigError> {
-        for (name, time, at_least) in [
+        self.upgrades.check()?;
+        let times = [
             ("connect_timeout", self.connect_timeout, Duration::from_nanos(1)),
             ("response_timeout", self.response_timeout, Duration::from_nanos(1)),
             ("body_idle_timeout", self.body_idle_timeout, Duration::from_nanos(1)),
             ("idle_timeout", self.idle_timeout, Duration::ZERO),
-        ] {
+        ];
+        let tunnel = self.upgrades.times().map(|(name, time)| (name, time, Duration::from_nanos(1)));
+        for (name, time, at_least) in times.into_iter().chain(tunnel) {
             if time < at_least {
                 return Err(UpstreamConfigError(format!("{name} `{time:?}`: it must be more than zero")));
             }
