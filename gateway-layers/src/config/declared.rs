@@ -1,4 +1,4 @@
-use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use gateway_core::{
     Admit, Admitted, RescueLayer,
@@ -11,7 +11,7 @@ use gateway_core::{
 };
 use tower_layer::Layer;
 
-use super::stack::Wide;
+use super::{Listen, Workers, stack::Wide};
 use crate::{
     access_log::{AccessLog, Sink},
     gateway::Gateway,
@@ -22,7 +22,8 @@ use crate::{
 
 /// A gateway that a document describes, ready to serve.
 pub struct Declared {
-    listen: SocketAddr,
+    listeners: Vec<Listen>,
+    workers: Workers,
     gateway: DeclaredGateway,
     routes: Vec<String>,
     meter: Meter,
@@ -38,7 +39,8 @@ type Ruled<S> = Admitted<[Arc<dyn Admit>], S>;
 
 impl Declared {
     pub(super) fn new(
-        listen: SocketAddr,
+        listeners: Vec<Listen>,
+        workers: Workers,
         wide: Wide,
         table: Table<Stack>,
         routes: Vec<String>,
@@ -50,13 +52,20 @@ impl Declared {
         let ruled = AdmitLayer::from(wide.rules).layer(inside);
         let watched = SeamLayer.layer(wide.access_log.layer(wide.metrics.layer(ruled)));
         let gateway = RescueLayer::default().layer(CanonicalLayer::deferred().owned(owned).layer(watched));
-        Self { listen, gateway: Gateway::new(gateway), routes, meter: meter.clone(), sink: wide.sink }
+        let (gateway, meter) = (Gateway::new(gateway), meter.clone());
+        Self { listeners, workers, gateway, routes, meter, sink: wide.sink }
     }
 
-    /// Where to listen.
+    /// Where to listen, one place at least.
     #[must_use]
-    pub fn listen(&self) -> SocketAddr {
-        self.listen
+    pub fn listeners(&self) -> &[Listen] {
+        &self.listeners
+    }
+
+    /// In how many threads to serve.
+    #[must_use]
+    pub fn workers(&self) -> Workers {
+        self.workers
     }
 
     /// The service.
@@ -86,7 +95,8 @@ impl Declared {
 impl fmt::Debug for Declared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Declared")
-            .field("listen", &self.listen)
+            .field("listeners", &self.listeners)
+            .field("workers", &self.workers)
             .field("routes", &self.routes)
             .finish_non_exhaustive()
     }

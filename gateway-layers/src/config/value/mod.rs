@@ -12,6 +12,7 @@ use gateway_core::Mode;
 
 use super::{item::Item, suggest};
 
+pub(super) use number::whole_number;
 pub(crate) use unit::ByteSize;
 
 /// A type that one text of the document, or a list of texts, can be read as.
