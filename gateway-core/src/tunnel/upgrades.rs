@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::counts::Counts;
+use super::{counts::Counts, wanted::is_http};
 use crate::{meter::Meter, upstream::UpstreamConfigError};
 
 /// The protocols that an upstream may be switched to, and how long such a tunnel lasts. None, unless somebody says so.
@@ -72,10 +72,7 @@ impl Upgrades {
     pub(crate) fn check(&self) -> Result<(), UpstreamConfigError> {
         let wrong = |text: String| Err(UpstreamConfigError(text));
         for protocol in &self.protocols {
-            let is_http = protocol.eq_ignore_ascii_case("h2c")
-                || protocol.eq_ignore_ascii_case("h2")
-                || protocol.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("http/"));
-            if is_http {
+            if is_http(protocol) {
                 return wrong(format!("upgrades `{protocol}`: requests inside a tunnel would pass unseen"));
             }
             let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~/".contains(&byte);

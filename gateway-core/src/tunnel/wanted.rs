@@ -8,14 +8,15 @@ use super::Extended;
 /// one of them is allowed is another question, see [`Upgrades`](super::Upgrades).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
-    /// As they came, with commas between.
+    /// With commas between.
     offers: Box<str>,
     is_extended: bool,
 }
 
 impl Wanted {
     /// What this head asks for: HTTP/1.1 with an `Upgrade` that `Connection` names, or an extended `CONNECT`. `None`
-    /// for everything else (RFC 9110 section 7.8). Costs one look at the headers.
+    /// for everything else (RFC 9110 section 7.8), also for a wish for `h2c`, which some clients send along with every
+    /// request and which is never granted. Costs one look at the headers.
     #[must_use]
     pub fn of(head: &Parts) -> Option<Self> {
         if let Some(Extended(protocol)) = head.extensions.get() {
@@ -28,14 +29,21 @@ impl Wanted {
         if head.method == Method::CONNECT || !lists(&head.headers, &header::CONNECTION, "upgrade") {
             return None;
         }
-        let lines = head.headers.get_all(header::UPGRADE).iter();
-        let lines: Result<Vec<&str>, _> = lines.map(|line| line.to_str()).collect();
-        Some(Self { offers: lines.ok()?.join(",").into(), is_extended: false })
+        let mut offers = String::new();
+        for line in head.headers.get_all(header::UPGRADE) {
+            for offer in line.to_str().ok()?.split(',').map(str::trim) {
+                if !offer.is_empty() && !is_http(offer) {
+                    offers.push_str(offer);
+                    offers.push(',');
+                }
+            }
+        }
+        (!offers.is_empty()).then(|| Self { offers: offers.into(), is_extended: false })
     }
 
     /// The protocols, in the client's order.
     pub fn protocols(&self) -> impl Iterator<Item = &str> {
-        self.offers.split(',').map(str::trim).filter(|offer| !offer.is_empty())
+        self.offers.split(',').filter(|offer| !offer.is_empty())
     }
 
     /// Whether it came as an extended `CONNECT`, which is answered by `200` and not by `101`.
@@ -43,6 +51,12 @@ impl Wanted {
     pub fn is_extended(&self) -> bool {
         self.is_extended
     }
+}
+
+/// Whether this is HTTP itself. Requests inside a tunnel would pass unseen.
+pub(super) fn is_http(protocol: &str) -> bool {
+    let is = |name| protocol.eq_ignore_ascii_case(name);
+    is("h2c") || is("h2") || protocol.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("http/"))
 }
 
 /// Whether one of the lines of this field lists the word.
@@ -91,6 +105,13 @@ mod tests {
                 &[("upgrade", "a, ,b"), ("upgrade", "c/1"), ("connection", "upgrade")],
                 Some(vec!["a", "b", "c/1"]),
             ),
+            (
+                Version::HTTP_11,
+                "GET",
+                &[("upgrade", "h2c, websocket"), ("connection", "upgrade")],
+                Some(vec!["websocket"]),
+            ),
+            (Version::HTTP_11, "GET", &[("upgrade", "h2c"), ("connection", "upgrade")], None),
             (Version::HTTP_11, "GET", &[upgrade], None),
             (Version::HTTP_11, "GET", &[upgrade, ("connection", "keep-alive")], None),
             (Version::HTTP_11, "GET", &[upgrade, ("connection", "upgraded")], None),

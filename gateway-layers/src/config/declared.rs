@@ -1,4 +1,4 @@
-use std::{fmt, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use gateway_core::{
     Admit, Admitted, RescueLayer,
@@ -10,7 +10,7 @@ use gateway_core::{
 };
 use tower_layer::Layer;
 
-use super::{Section, stack::Wide};
+use super::{Listen, Section, Workers, stack::Wide};
 use crate::{
     access_log::{AccessLog, Sink},
     gateway::Gateway,
@@ -21,7 +21,8 @@ use crate::{
 
 /// A gateway that a document describes, ready to serve.
 pub struct Declared {
-    listen: SocketAddr,
+    listeners: Vec<Listen>,
+    workers: Workers,
     gateway: DeclaredGateway,
     routes: Vec<String>,
     meter: Meter,
@@ -39,7 +40,8 @@ type Ruled<S> = Admitted<[Arc<dyn Admit>], S>;
 
 impl Declared {
     pub(super) fn new(
-        listen: SocketAddr,
+        listeners: Vec<Listen>,
+        workers: Workers,
         wide: Wide,
         table: Table<Stack>,
         routes: Vec<String>,
@@ -52,7 +54,8 @@ impl Declared {
         let watched = SeamLayer.layer(wide.access_log.layer(wide.metrics.layer(ruled)));
         let gateway = RescueLayer::default().layer(CanonicalLayer::deferred().owned(owned).layer(watched));
         Self {
-            listen,
+            listeners,
+            workers,
             gateway: Gateway::new(gateway),
             routes,
             meter: meter.clone(),
@@ -62,10 +65,16 @@ impl Declared {
         }
     }
 
-    /// Where to listen.
+    /// Where to listen, one place at least.
     #[must_use]
-    pub fn listen(&self) -> SocketAddr {
-        self.listen
+    pub fn listeners(&self) -> &[Listen] {
+        &self.listeners
+    }
+
+    /// In how many threads to serve.
+    #[must_use]
+    pub fn workers(&self) -> Workers {
+        self.workers
     }
 
     /// The service.
@@ -99,8 +108,10 @@ impl Declared {
 
     /// The keys that are read once, when the program starts, and that the next document changes.
     pub(super) fn fixed_keys_that_differ(&self, next: &Self) -> Vec<&'static str> {
-        let listen = (self.listen != next.listen).then_some("listen");
-        listen.into_iter().collect()
+        let same = self.listeners.iter().map(Listen::place).eq(next.listeners.iter().map(Listen::place));
+        let listen = (!same).then_some("listen");
+        let workers = (self.workers != next.workers).then_some("workers");
+        listen.into_iter().chain(workers).collect()
     }
 
     /// Writes out the access log at the end, waiting at most for this time. Returns whether all was written.
@@ -112,7 +123,8 @@ impl Declared {
 impl fmt::Debug for Declared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Declared")
-            .field("listen", &self.listen)
+            .field("listeners", &self.listeners)
+            .field("workers", &self.workers)
             .field("routes", &self.routes)
             .finish_non_exhaustive()
     }

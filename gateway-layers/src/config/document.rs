@@ -1,15 +1,13 @@
-use std::net::SocketAddr;
-
 use gateway_core::upstream::Upstream;
 
-use super::{Context, Declared, Problems, Section, Source, read, stack, upstream};
+use super::{Context, Declared, Problems, Section, Source, Workers, listen, read, stack, upstream};
 use crate::{
     metrics::MetricsEndpoint,
     routing::{self, NotFound, Rule, Stack, Table},
 };
 
-/// Reads a document and makes a gateway of it. Nothing is opened, resolved or connected to yet, so this also serves
-/// to check a document.
+/// Reads a document and makes a gateway of it. Of what it names, only the files of certificates and keys are read;
+/// nothing is resolved, connected to or listened on yet, so this also serves to check a document.
 ///
 /// # Errors
 /// Every mistake in it, with its place and what was meant.
@@ -22,7 +20,8 @@ pub fn load(
 }
 
 /// ```yaml
-/// listen: 127.0.0.1:8080
+/// listen: 127.0.0.1:8080 # one address, or a list: see `Listen`
+/// workers: per_cpu       # per_cpu | shared | a number of threads
 /// request_id: {...}      # and the other concerns of the whole gateway, each under its own name
 /// routes:
 ///   - name: orders       # which requests: see routing
@@ -31,7 +30,8 @@ pub fn load(
 ///     upstream: http://10.0.0.1:8080
 /// ```
 pub(super) fn document(section: &mut Section<'_>) -> Option<Declared> {
-    let listen = section.or("listen", DEFAULT_LISTEN);
+    let listeners = listen::listen(section);
+    let workers = section.or("workers", Workers::default());
     let wide = stack::wide(section);
     let mut table = Table::empty();
     let mut lines = Vec::new();
@@ -45,7 +45,7 @@ pub(super) fn document(section: &mut Section<'_>) -> Option<Declared> {
             section.fail("metrics", error.message());
         }
     }
-    Some(Declared::new(listen, wide, table, lines, section))
+    Some(Declared::new(listeners, workers, wide, table, lines, section))
 }
 
 fn route(section: &mut Section<'_>, table: &mut Table<Stack>, lines: &mut Vec<String>) -> Option<()> {
@@ -71,6 +71,3 @@ fn route(section: &mut Section<'_>, table: &mut Table<Stack>, lines: &mut Vec<St
     routing::config::report(section, &errors);
     Some(())
 }
-
-/// Only this machine: what the world may reach is a decision.
-const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);

@@ -16,8 +16,13 @@ impl Section<'_> {
         path
     }
 
-    /// The text of a file that this key names, at most 64 KiB of it: keys and certificates are shorter. What it says is a
-    /// part of what the document says.
+    /// The path of a file that this key names and that can be read. What it says is a part of what the document says.
+    pub(crate) fn file_at(&mut self, name: &'static str, text: &str) -> Option<PathBuf> {
+        self.file(name, text)?;
+        Some(self.path(text))
+    }
+
+    /// The text of such a file, at most 1 MiB of it: keys and certificates are shorter.
     pub(crate) fn file(&mut self, name: &'static str, text: &str) -> Option<String> {
         let path = self.path(text);
         let read = read(&path, LONGEST).map_err(|error| format!("the file cannot be read: {error}"));
@@ -39,4 +44,4 @@ fn read(path: &Path, longest: u64) -> Result<String, String> {
     }
 }
 
-const LONGEST: u64 = 64 << 10;
+const LONGEST: u64 = 1 << 20;

@@ -13,6 +13,7 @@ use serde_json::{Value as Json, json};
 
 use super::{item::Item, suggest};
 
+pub(super) use number::whole_number;
 pub(crate) use unit::ByteSize;
 
 /// A type that one text of the document, or a list of texts, can be read as.

@@ -56,7 +56,7 @@ whole_number! {
 }
 
 /// Digits only. A leading zero is refused, because older YAML reads it as octal.
-pub(super) fn whole_number<T: FromStr + Display>(text: &str) -> Result<T, Wrong> {
+pub(in crate::config) fn whole_number<T: FromStr + Display>(text: &str) -> Result<T, Wrong> {
     let digits: String = text.chars().filter(|c| !matches!(c, '_' | ',' | '\'' | ' ' | '+')).collect();
     let plain = match digits.trim_start_matches('0') {
         "" if !digits.is_empty() => "0",
