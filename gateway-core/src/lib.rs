@@ -45,6 +45,7 @@ pub mod key_hash;
 pub mod matcher;
 pub mod meter;
 pub mod mode;
+pub mod network;
 pub mod oneshot;
 pub mod phase;
 pub mod random;

@@ -17,7 +17,7 @@ use crate::{
     gateway::Gateway,
     limits::Limits,
     metrics::Metrics,
-    routing::{NotFound, Routing, RoutingLayer, Stack, Table},
+    routing::{NotFound, Routing, RoutingLayer},
 };
 
 /// A gateway that a document describes, ready to serve.
@@ -40,12 +40,12 @@ impl Declared {
     pub(super) fn new(
         listen: SocketAddr,
         wide: Wide,
-        table: Table<Stack>,
+        routing: RoutingLayer,
         routes: Vec<String>,
         owned: OwnedHeaders,
         meter: &Meter,
     ) -> Self {
-        let routing = RoutingLayer::of(table).meter(meter).layer(NotFound);
+        let routing = routing.meter(meter).layer(NotFound);
         let inside = wide.limits.layer(RescueLayer::default().layer(routing));
         let ruled = AdmitLayer::from(wide.rules).layer(inside);
         let watched = SeamLayer.layer(wide.access_log.layer(wide.metrics.layer(ruled)));

@@ -5,7 +5,7 @@ use gateway_core::upstream::Upstream;
 use super::{Context, Declared, Problems, Section, Source, read, stack, upstream};
 use crate::{
     metrics::MetricsEndpoint,
-    routing::{self, NotFound, Rule, Stack, Table},
+    routing::{self, LiveTable, NotFound, RoutingLayer, Rule, Stack, TableBuilder},
 };
 
 /// Reads a document and makes a gateway of it. Nothing is opened, resolved or connected to yet, so this also serves
@@ -24,6 +24,7 @@ pub fn load(
 /// ```yaml
 /// listen: 127.0.0.1:8080
 /// request_id: {...}      # and the other concerns of the whole gateway, each under its own name
+/// routing: {...}         # what requests get that no route serves
 /// routes:
 ///   - name: orders       # which requests: see routing
 ///     prefix: /orders
@@ -33,7 +34,8 @@ pub fn load(
 fn document(section: &mut Section<'_>) -> Option<Declared> {
     let listen = section.or("listen", DEFAULT_LISTEN);
     let wide = stack::wide(section);
-    let mut table = Table::empty();
+    let routing = section.section("routing", routing::config::layer);
+    let mut table = TableBuilder::default();
     let mut lines = Vec::new();
     section.demand("routes");
     section.sections("routes", |section| route(section, &mut table, &mut lines));
@@ -46,10 +48,15 @@ fn document(section: &mut Section<'_>) -> Option<Declared> {
         }
     }
     let owned = section.owned();
-    Some(Declared::new(listen, wide, table, lines, owned, &section.context().meter))
+    let table = LiveTable::from(table.build());
+    let routing = match routing {
+        Some(make) => make(table),
+        None => RoutingLayer::of(table),
+    };
+    Some(Declared::new(listen, wide, routing, lines, owned, &section.context().meter))
 }
 
-fn route(section: &mut Section<'_>, table: &mut Table<Stack>, lines: &mut Vec<String>) -> Option<()> {
+fn route(section: &mut Section<'_>, table: &mut TableBuilder<Stack>, lines: &mut Vec<String>) -> Option<()> {
     let rule = routing::config::read(section);
     if let Some(rule) = &rule {
         section.stand_at(rule.route().name());

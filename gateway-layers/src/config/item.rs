@@ -48,7 +48,6 @@ impl<'a> Item<'a> {
     }
 
     /// A problem with it, in words that do not repeat a secret.
-    #[cfg_attr(not(test), expect(dead_code, reason = "items of lists are checked by their types so far"))]
     pub(crate) fn fail(&self, message: impl Into<String>) {
         if matches!(self.node.content, Content::Broken) {
             return;
