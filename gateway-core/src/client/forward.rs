@@ -1,24 +1,25 @@
 use std::{
     fmt,
     pin::{Pin, pin},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header, request::Parts};
+use http::{Request, Response, StatusCode, Version, header, request::Parts};
 use http_body::Body as HttpBody;
 use tower_service::Service;
 
 use super::{
+    attempt::{Attempt, Patience},
     body::ResponseBody,
     connection::{Connection, Unanswered},
+    head,
+    line::Line,
     pool::Pool,
     progress::Progress,
+    turns::Turns,
 };
 use crate::{
     Body, BoxError, Clock, Explanation, Facts, Refusal, UpstreamError, Verdict,
@@ -26,7 +27,7 @@ use crate::{
     explain::Explain,
     forwarding,
     refusal::Asked,
-    upstream::{Admitted, Endpoint, EndpointGuard, HostPolicy, Settings, TryEnd},
+    upstream::{Endpoint, EndpointGuard, HostPolicy, Settings},
 };
 
 /// Forwards requests to the endpoints of an [`Upstream`](crate::upstream::Upstream), in turn. Clones share the
@@ -41,15 +42,8 @@ pub struct Forward(Arc<Shared>);
 struct Shared {
     lines: Vec<Line>,
     settings: Settings,
-    next: AtomicUsize,
+    turns: Turns,
     clock: Clock,
-}
-
-/// An endpoint and its connections.
-struct Line {
-    endpoint: Endpoint,
-    pool: Arc<Pool>,
-    guard: Option<Arc<dyn EndpointGuard>>,
 }
 
 /// The future of [`Forward`].
@@ -65,7 +59,7 @@ impl Forward {
             Line { endpoint, pool, guard }
         };
         let lines = endpoints.map(line).collect();
-        Self(Arc::new(Shared { lines, settings, next: AtomicUsize::new(0), clock: Clock::default() }))
+        Self(Arc::new(Shared { lines, settings, turns: Turns::default(), clock: Clock::default() }))
     }
 }
 
@@ -109,12 +103,12 @@ impl Explain for Forward {
 }
 
 impl Shared {
-    async fn forward(&self, mut head: Parts, body: Body) -> Result<Response<Body>, UpstreamError> {
-        let facts = Facts::get(&head.extensions).cloned();
-        if let Err(refusal) = self.prepare(&mut head, facts.as_ref()) {
-            return Ok(refusal.into_response(&Asked::of(&head)));
+    async fn forward(&self, mut parts: Parts, body: Body) -> Result<Response<Body>, UpstreamError> {
+        let facts = Facts::get(&parts.extensions).cloned();
+        if let Err(refusal) = head::prepare(&mut parts, facts.as_ref(), &self.settings.pseudonym) {
+            return Ok(refusal.into_response(&Asked::of(&parts)));
         }
-        frame_explicitly(&mut head, &body);
+        head::frame_explicitly(&mut parts, &body);
         let start = self.clock.now();
         let progress = (!body.is_end_stream()).then(|| Arc::new(Progress::new(&self.clock)));
         let body = match &progress {
@@ -126,7 +120,7 @@ impl Shared {
         let patience =
             Patience { start, progress, own, try_end, response_timeout: self.settings.response_timeout };
         let mut until = patience.end();
-        let mut exchange = pin!(self.exchange(Request::from_parts(head, body), facts.as_ref(), &patience));
+        let mut exchange = pin!(self.exchange(Request::from_parts(parts, body), facts.as_ref(), &patience));
         loop {
             if let Some(outcome) = self.clock.timeout(until, exchange.as_mut()).await {
                 return outcome;
@@ -138,23 +132,6 @@ impl Shared {
         }
     }
 
-    /// What is the same for every endpoint: the headers of a forwarded HTTP/1.1 request.
-    fn prepare(&self, head: &mut Parts, facts: Option<&Facts>) -> Result<(), Refusal> {
-        check_method(&head.method)?;
-        name_one_host(head)?;
-        forwarding::remove_hop_by_hop(&mut head.headers);
-        forwarding::remove_from_trailer_list(&mut head.headers);
-        // The server answers `Expect` itself, when the body is first read.
-        head.headers.remove(header::EXPECT);
-        forwarding::append_via(&mut head.headers, head.version, &self.settings.pseudonym)?;
-        forwarding::write_forwarded(head, facts, "http");
-        if let Some(id) = facts.and_then(Facts::request_id) {
-            head.headers.insert(forwarding::X_REQUEST_ID, id.as_header().clone());
-        }
-        head.version = Version::HTTP_11;
-        Ok(())
-    }
-
     /// Tries the endpoints in turn until one takes the request. Those whose guard says no are passed over.
     async fn exchange(
         &self,
@@ -163,13 +140,11 @@ impl Shared {
         patience: &Patience,
     ) -> Result<Response<Body>, UpstreamError> {
         let deadline = patience.end();
-        let first = self.first(facts);
         let asked = request.uri().clone();
         let mut failure = None;
         let mut retry_after: Option<Duration> = None;
-        for turn in 0..self.lines.len() {
-            let line = &self.lines[first.wrapping_add(turn) % self.lines.len()];
-            let mut attempt = match Attempt::of(line, patience, &self.clock) {
+        for line in self.turns.order(&self.lines, facts) {
+            let mut attempt = match Attempt::of(line.guard.as_ref(), patience, &self.clock) {
                 Ok(attempt) => attempt,
                 Err(after) => {
                     retry_after = Some(retry_after.map_or(after, |nearest| nearest.min(after)));
@@ -198,16 +173,6 @@ impl Shared {
             (None, Some(after)) => Ok(all_open(after).into_response(&Asked::of_request(&request))),
             (None, None) => Err(UpstreamError::new(ErrorKind::NoEndpoint)),
         }
-    }
-
-    /// The line to begin with: the next in turn; for another try of a request not the one of the try before, if there
-    /// are others.
-    fn first(&self, facts: Option<&Facts>) -> usize {
-        let next = self.next.fetch_add(1, Ordering::Relaxed);
-        let before = facts.filter(|facts| facts.attempt() > 1).and_then(Facts::endpoint);
-        let line = next.checked_rem(self.lines.len()).and_then(|index| self.lines.get(index));
-        let is_the_same = line.is_some_and(|line| before.as_ref() == Some(line.endpoint.url()));
-        next.wrapping_add(usize::from(is_the_same))
     }
 
     fn address(
@@ -287,102 +252,10 @@ impl Shared {
     }
 }
 
-/// How long an answer is waited for.
-struct Patience {
-    start: Instant,
-    progress: Option<Arc<Progress>>,
-    /// The request's own deadline.
-    own: Option<Instant>,
-    /// When somebody around us gives up this try.
-    try_end: Option<Instant>,
-    response_timeout: Duration,
-}
-
-impl Patience {
-    /// It moves on with the upload.
-    fn end(&self) -> Instant {
-        let moved = self.progress.as_ref().map_or(self.start, |progress| progress.last());
-        let patience = moved + self.response_timeout;
-        self.own.map_or(patience, |own| own.min(patience))
-    }
-}
-
-/// A try at an endpoint. Its guard, if there is one, is told how it ended, also when it is dropped.
-struct Attempt<'a> {
-    admitted: Option<Admitted>,
-    patience: &'a Patience,
-    clock: &'a Clock,
-}
-
-impl<'a> Attempt<'a> {
-    fn of(line: &Line, patience: &'a Patience, clock: &'a Clock) -> Result<Self, Duration> {
-        let admitted = line.guard.as_ref().map(Admitted::ask).transpose()?;
-        Ok(Self { admitted, patience, clock })
-    }
-
-    fn failed(&mut self, error: &UpstreamError) {
-        if let Some(admitted) = self.admitted.take() {
-            admitted.settle(TryEnd::Failed(error));
-        }
-    }
-
-    /// What is returned watches over the answer's body.
-    fn answered(&mut self, head: &http::response::Parts) -> Option<Admitted> {
-        self.admitted.take()?.answered(head)
-    }
-}
-
-impl Drop for Attempt<'_> {
-    fn drop(&mut self) {
-        let Some(admitted) = self.admitted.take() else { return };
-        let now = self.clock.now();
-        let is_late = now >= self.patience.end() || self.patience.try_end.is_some_and(|end| now >= end);
-        match is_late {
-            true => admitted.settle(TryEnd::Failed(&UpstreamError::new(ErrorKind::Timeout))),
-            false => admitted.settle(TryEnd::Abandoned),
-        }
-    }
-}
-
 /// No endpoint may be asked at the moment.
 fn all_open(after: Duration) -> Refusal {
     let detail = "the upstream fails too often and is left alone for a while";
     Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "circuit_open", detail).retry_after(after)
-}
-
-/// `CONNECT` asks for a tunnel, and there is none here (RFC 9110 section 9.3.6).
-fn check_method(method: &Method) -> Result<(), Refusal> {
-    if method != Method::CONNECT {
-        return Ok(());
-    }
-    let refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "connect", "this gateway opens no tunnels");
-    Err(refusal.header(header::ALLOW, HeaderValue::from_static("")))
-}
-
-/// Leaves one `Host`. A request that came over HTTP/2 may name it in its target alone.
-fn name_one_host(head: &mut Parts) -> Result<(), Refusal> {
-    let hosts = head.headers.get_all(header::HOST).iter().count();
-    if hosts > 1 {
-        return Err(Refusal::new(StatusCode::BAD_REQUEST, "bad_host", "a request names one host"));
-    }
-    if hosts == 0
-        && let Some(authority) = head.uri.authority()
-        && let Some(host) = authority.as_str().rsplit('@').next()
-        && let Ok(host) = HeaderValue::try_from(host)
-    {
-        head.headers.insert(header::HOST, host);
-    }
-    Ok(())
-}
-
-/// hyper takes a `GET` or `HEAD` whose body has no known length for one without a body, and would drop the bytes.
-fn frame_explicitly(head: &mut Parts, body: &Body) {
-    let is_framed = body.is_end_stream()
-        || body.size_hint().exact().is_some()
-        || head.headers.contains_key(header::CONTENT_LENGTH);
-    if !is_framed {
-        head.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    }
 }
 
 impl Forward {

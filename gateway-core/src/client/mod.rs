@@ -25,11 +25,15 @@
 //! | silence inside a response body | 60 s | the transfer breaks off |
 //! | idle connections per endpoint | 64, for 30 s | closed |
 
+mod attempt;
 mod body;
 mod connection;
 mod forward;
+mod head;
+mod line;
 mod pool;
 mod progress;
+mod turns;
 
 pub use body::ResponseBody;
 pub use forward::{Forward, ForwardFuture};

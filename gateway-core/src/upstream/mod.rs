@@ -13,6 +13,9 @@
 
 mod endpoint;
 mod guard;
+pub mod health;
+pub mod pick;
+mod preference;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -21,6 +24,7 @@ use crate::{client::Forward, forwarding::Pseudonym};
 pub use endpoint::Endpoint;
 pub(crate) use guard::Admitted;
 pub use guard::{EndpointGuard, Ticket, TryEnd};
+pub use preference::{Panic, Preference, Settled};
 
 /// A set of equal endpoints and how to talk to them.
 #[derive(Clone, Debug)]

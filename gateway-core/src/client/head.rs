@@ -1,0 +1,61 @@
+//! What a request's head becomes before it is forwarded.
+
+use http::{HeaderValue, Method, StatusCode, Version, header, request::Parts};
+use http_body::Body as HttpBody;
+
+use crate::{
+    Body, Facts, Refusal,
+    forwarding::{self, Pseudonym},
+};
+
+/// What is the same for every endpoint: the headers of a forwarded HTTP/1.1 request.
+pub(super) fn prepare(head: &mut Parts, facts: Option<&Facts>, pseudonym: &Pseudonym) -> Result<(), Refusal> {
+    check_method(&head.method)?;
+    name_one_host(head)?;
+    forwarding::remove_hop_by_hop(&mut head.headers);
+    forwarding::remove_from_trailer_list(&mut head.headers);
+    // The server answers `Expect` itself, when the body is first read.
+    head.headers.remove(header::EXPECT);
+    forwarding::append_via(&mut head.headers, head.version, pseudonym)?;
+    forwarding::write_forwarded(head, facts);
+    if let Some(id) = facts.and_then(Facts::request_id) {
+        head.headers.insert(forwarding::X_REQUEST_ID, id.as_header().clone());
+    }
+    head.version = Version::HTTP_11;
+    Ok(())
+}
+
+/// `CONNECT` asks for a tunnel, and there is none here (RFC 9110 section 9.3.6).
+fn check_method(method: &Method) -> Result<(), Refusal> {
+    if method != Method::CONNECT {
+        return Ok(());
+    }
+    let refusal = Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "connect", "this gateway opens no tunnels");
+    Err(refusal.header(header::ALLOW, HeaderValue::from_static("")))
+}
+
+/// Leaves one `Host`. A request that came over HTTP/2 may name it in its target alone.
+fn name_one_host(head: &mut Parts) -> Result<(), Refusal> {
+    let hosts = head.headers.get_all(header::HOST).iter().count();
+    if hosts > 1 {
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, "bad_host", "a request names one host"));
+    }
+    if hosts == 0
+        && let Some(authority) = head.uri.authority()
+        && let Some(host) = authority.as_str().rsplit('@').next()
+        && let Ok(host) = HeaderValue::try_from(host)
+    {
+        head.headers.insert(header::HOST, host);
+    }
+    Ok(())
+}
+
+/// hyper takes a `GET` or `HEAD` whose body has no known length for one without a body, and would drop the bytes.
+pub(super) fn frame_explicitly(head: &mut Parts, body: &Body) {
+    let is_framed = body.is_end_stream()
+        || body.size_hint().exact().is_some()
+        || head.headers.contains_key(header::CONTENT_LENGTH);
+    if !is_framed {
+        head.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+}
