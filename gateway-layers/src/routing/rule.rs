@@ -104,15 +104,20 @@ impl Rule {
     /// Requests for this host, or one of those that other calls name: `api.example.com`, or `*.example.com` for every
     /// host below `example.com`. Case and port do not count.
     #[must_use]
-    pub fn host(self, host: impl Into<String>) -> Self {
+    pub fn host(mut self, host: impl Into<String>) -> Self {
         let host = host.into();
-        self.each(|one| one.hosts.push(host.clone()))
+        self.alternatives.iter_mut().for_each(|one| one.hosts.push(host.clone()));
+        self
     }
 
     /// Requests with this method, or one of those that other calls name. `GET` includes `HEAD`.
     #[must_use]
-    pub fn method(self, method: Method) -> Self {
-        self.each(|one| one.methods.add(method.clone()))
+    pub fn method(mut self, method: Method) -> Self {
+        if let Some((last, others)) = self.alternatives.split_last_mut() {
+            others.iter_mut().for_each(|one| one.methods.add(method.clone()));
+            last.methods.add(method);
+        }
+        self
     }
 
     /// Serves `HEAD` only where it is named, as the Gateway API has it.
@@ -179,8 +184,12 @@ impl Rule {
         self.when_all(Condition::Own(name.into().into(), Arc::new(test)))
     }
 
-    fn when_all(self, condition: Condition) -> Self {
-        self.each(|one| one.conditions.push(condition.clone()))
+    fn when_all(mut self, condition: Condition) -> Self {
+        if let Some((last, others)) = self.alternatives.split_last_mut() {
+            others.iter_mut().for_each(|one| one.conditions.push(condition.clone()));
+            last.conditions.push(condition);
+        }
+        self
     }
 
     fn window(self, from: Option<SystemTime>, until: Option<SystemTime>) -> Self {

@@ -22,7 +22,7 @@ fn a_rule_that_never_serves_is_told_with_a_request_that_shows_it() {
         Rule::path("/a").name("methods").method(Method::GET).method(Method::PUT),
         Rule::prefix("/b").name("present").header(x.clone(), Text::present()).host("*.shop.test"),
         Rule::prefix("/b").name("exact").header(x.clone(), "beta").host("*.shop.test"),
-        Rule::prefix("/b").name("another host").header(x.clone(), "beta").host("shop.test"),
+        Rule::prefix("/b").name("another host").header(x, "beta").host("shop.test"),
         Rule::path("/c/{id}").name("wide").from(network("10.0.0.0/8")),
         Rule::path("/c/{name}").name("narrow").from(network("10.1.0.0/16")),
         Rule::path("/d").name("any q").query("q", Text::present()),
