@@ -16,7 +16,7 @@ use crate::{
     gateway::Gateway,
     limits::Limits,
     metrics::Metrics,
-    routing::{NotFound, Routing, RoutingLayer, Stack, Table},
+    routing::{NotFound, Routing, RoutingLayer},
 };
 
 /// A gateway that a document describes, ready to serve.
@@ -43,12 +43,12 @@ impl Declared {
         listeners: Vec<Listen>,
         workers: Workers,
         wide: Wide,
-        table: Table<Stack>,
+        routing: RoutingLayer,
         routes: Vec<String>,
         section: &Section<'_>,
     ) -> Self {
         let (owned, meter) = (section.owned(), &section.context().meter);
-        let routing = RoutingLayer::of(table).meter(meter).layer(NotFound);
+        let routing = routing.meter(meter).layer(NotFound);
         let inside = wide.limits.layer(RescueLayer::default().layer(routing));
         let ruled = AdmitLayer::from(wide.rules).layer(inside);
         let watched = SeamLayer.layer(wide.access_log.layer(wide.metrics.layer(ruled)));

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 pub(in crate::config) struct Shape {
     /// Schemas of single values and of lists of them.
     pub(super) values: Vec<Json>,
-    pub(super) list: Option<Box<Shape>>,
+    pub(super) list: Option<Box<Self>>,
     pub(super) map: Option<Map>,
 }
 
