@@ -114,13 +114,20 @@ fn long(section: &mut Section<'_>) -> Option<Listen> {
 
 fn tls(section: &mut Section<'_>) -> Option<ServerTls> {
     section.demand("certificates");
-    let certificates = section.sections("certificates", certificate);
+    let mut asked = 0;
+    let certificates = section.sections("certificates", |section| {
+        asked += 1;
+        certificate(section)
+    });
     let refuse_unknown = section.or("refuse_unknown_names", false);
     let authorities = section.optional::<String>("client_ca");
     let auth = section.optional::<ClientAuth>("client_auth");
     if section.has("client_auth") && !section.has("client_ca") {
         section
             .fail("client_auth", "who signs the certificates of clients is not said; it needs `client_ca`");
+    }
+    if certificates.len() < asked {
+        return None;
     }
     let mut files = ServerTlsFiles::new().refuse_unknown_names(refuse_unknown);
     for (chain, key, names) in certificates {
