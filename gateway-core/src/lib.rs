@@ -23,6 +23,7 @@
 //! | how much may be buffered? | [`budget`] |
 //! | who does what many need at once? | [`single_flight`] |
 //! | what runs beside the requests? | [`task`] |
+//! | does a request leave HTTP? | [`tunnel`] |
 //!
 //! With the features `client` and `server` it also holds a plain forwarder and a plain server; with `testing`
 //! the contract suite that every layer passes.
@@ -69,6 +70,7 @@ pub mod server;
 pub mod testing;
 #[cfg(feature = "tls")]
 pub mod tls;
+pub mod tunnel;
 #[cfg(feature = "client")]
 pub mod upstream;
 

@@ -49,6 +49,9 @@
 //! **Threads**: by default everything happens in the runtime that awaits the server, of any kind.
 //! [`Server::threads`] starts threads with a runtime each. Either way the caps, the counts and the drain are one.
 //!
+//! A request that switches protocols becomes a [`tunnel`](crate::tunnel). Its connection is open, and counted, until
+//! the tunnel is closed; a drain waits for it.
+//!
 //! How long a request's body or its answer may take is the business of layers (`limits`, `timeout`); they can say
 //! so in a friendlier way.
 
@@ -70,6 +73,7 @@ mod run;
 mod serve;
 mod settings;
 mod sniff;
+mod tunnels;
 
 pub use drain::Drained;
 pub use listener::Listener;
