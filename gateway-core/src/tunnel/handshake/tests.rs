@@ -137,7 +137,7 @@ fn of_another_protocol_only_the_name_counts() {
     assert!(!begun.is_websocket());
     let fits = headers(&[("connection", "upgrade"), ("upgrade", "ACME/2")]);
     assert_eq!(begun.judge(StatusCode::SWITCHING_PROTOCOLS, &fits), Answer::Switched);
-    assert_eq!(begin(&head("GET", &[CONNECTION, WEBSOCKET]), &upgrades, false), Ok(None));
+    assert_eq!(begin(&head("GET", &[CONNECTION, WEBSOCKET]), &upgrades, false).unwrap(), None);
 }
 
 proptest! {
