@@ -33,6 +33,7 @@
 //! | --- | --- | --- |
 //! | connections | 10,000 | 503 with `Retry-After`, closed |
 //! | handshake of TLS, from the first moment on | 10 s | closed |
+//! | header of the PROXY protocol | 10 s; 107 bytes in version 1, 4 KiB in version 2 | closed |
 //! | first bytes, until the protocol is known | 10 s | closed |
 //! | HTTP/1.1 head, from its first byte to its last | 15 s | closed |
 //! | silence between requests | 60 s | HTTP/1.1: closed; HTTP/2: `GOAWAY`, closed |
@@ -60,6 +61,7 @@ mod origin;
 mod patience;
 mod per_request;
 mod place;
+mod proxy_protocol;
 mod refuse;
 mod run;
 mod serve;
@@ -69,4 +71,5 @@ mod tunnels;
 
 pub use drain::Drained;
 pub use listener::Listener;
+pub use proxy_protocol::ProxyProtocol;
 pub use serve::{Server, serve};
