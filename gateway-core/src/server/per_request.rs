@@ -5,12 +5,13 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use tower_service::Service;
 
 use super::{
+    length,
     origin::Origin,
     patience::{Activity, Exchange},
 };
@@ -44,16 +45,18 @@ where
         let facts = Facts::arrived_at(self.clock.now());
         self.origin.tell(&facts);
         request.extensions_mut().insert(facts);
-        Answering { future: Oneshot::new(self.service.clone(), request), exchange: Some(exchange) }
+        let is_head = request.method() == Method::HEAD;
+        Answering { future: Oneshot::new(self.service.clone(), request), exchange: Some(exchange), is_head }
     }
 }
 
 pin_project_lite::pin_project! {
-    /// Hands the exchange over to the body of the answer.
+    /// Hands the exchange over to the body of the answer, which states its own length.
     pub(super) struct Answering<F> {
         #[pin]
         future: F,
         exchange: Option<Exchange>,
+        is_head: bool,
     }
 }
 
@@ -66,7 +69,9 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let response = ready!(this.future.poll(cx))?;
+        let mut response = ready!(this.future.poll(cx))?;
+        let (status, body) = (response.status(), response.body().size_hint().exact());
+        length::state(response.headers_mut(), status, *this.is_head, body);
         let exchange = this.exchange.take().expect("a future is not polled after its end");
         Poll::Ready(Ok(response.map(|body| Guarded::new(body, Held(exchange)))))
     }
