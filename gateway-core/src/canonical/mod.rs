@@ -16,6 +16,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header, req
 use crate::{
     Admit, Admitted, Clock, Explanation, Facts, Refusal, Stamp, Verdict,
     forwarding::{self, OwnedHeaders},
+    tunnel::{Extended, Wanted},
 };
 
 pub use names::OddNames;
@@ -25,8 +26,9 @@ pub use path::{PathError, canonical_path};
 ///
 /// # Errors
 /// 400 `bad_target`, `bad_path`, `bad_host`, `bad_framing` or `bad_connection`; 501 `transfer_coding`; 417
-/// `expectation`; 405 for `CONNECT` and `TRACE`. After a 400 or a 501 nobody knows where the next request of an
-/// HTTP/1.1 connection begins, so it is closed. `OPTIONS *` is about this hop, and gets its 204 here.
+/// `expectation`; 405 for `TRACE` and for `CONNECT`, but for the extended one of HTTP/2 (RFC 8441), which becomes a
+/// `GET`. After a 400 or a 501 nobody knows where the next request of an HTTP/1.1 connection begins, so it is closed.
+/// `OPTIONS *` is about this hop, and gets its 204 here.
 pub fn canonicalize(head: &mut Parts) -> Result<(), Refusal> {
     check(head).map_err(|refusal| {
         let in_doubt = matches!(refusal.status(), StatusCode::BAD_REQUEST | StatusCode::NOT_IMPLEMENTED);
@@ -40,6 +42,10 @@ pub fn canonicalize(head: &mut Parts) -> Result<(), Refusal> {
 fn check(head: &mut Parts) -> Result<(), Refusal> {
     framing::check(&head.headers)?;
     demands::check(head)?;
+    if head.method == Method::CONNECT && head.extensions.get::<Extended>().is_some() {
+        // A handshake over HTTP/2 (RFC 8441); over HTTP/1.1 it is a GET, and to everybody here, too.
+        head.method = Method::GET;
+    }
     if head.method == Method::CONNECT {
         let refusal =
             Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "connect", "this gateway opens no tunnels");
@@ -62,8 +68,8 @@ pub fn host(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// A layer of [`canonicalize`], which also removes what belongs to one hop, what only the gateway may say and
-/// [odd names](OddNames), and makes one `Cookie` line of several. The builder puts it below rescue, above everything
-/// else.
+/// [odd names](OddNames), and makes one `Cookie` line of several. Which protocol a request [wants](Wanted) to switch
+/// to is noted before. The builder puts it below rescue, above everything else.
 #[derive(Clone, Debug, Default)]
 pub struct CanonicalLayer(Canonical);
 
@@ -111,6 +117,9 @@ impl Admit for Canonical {
     fn admit(&self, head: &mut Parts, _: &mut Stamp) -> Result<(), Refusal> {
         let outcome = canonicalize(head).and_then(|()| self.odd_names.apply(&mut head.headers));
         let Err(refusal) = outcome else {
+            if let Some(wanted) = Wanted::of(head) {
+                head.extensions.insert(wanted);
+            }
             // Here, before any layer adds a header of its own: naming it in `Connection` must not take it away again
             // at the forwarder (RFC 9110 section 7.6.1).
             forwarding::remove_hop_by_hop(&mut head.headers);
