@@ -311,6 +311,9 @@ impl Shared {
         attempt: &mut Attempt<'_>,
     ) -> Response<Body> {
         let (mut head, body) = response.into_parts();
+        if let Err(wrong) = forwarding::check_answer_framing(&mut head.headers) {
+            return Err(Unanswered::Failed(UpstreamError::because(ErrorKind::Protocol, wrong)));
+        }
         forwarding::remove_hop_by_hop(&mut head.headers);
         head.version = Version::HTTP_11;
         // What hyper left here belongs to the connection behind us.

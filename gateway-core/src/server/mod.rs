@@ -62,6 +62,7 @@ mod drain;
 #[cfg(feature = "tls")]
 mod handshake;
 mod io;
+mod length;
 mod listener;
 mod origin;
 mod patience;
