@@ -20,21 +20,22 @@ use super::{
     line::Line,
     pool::Pool,
     progress::Progress,
-    turns::Turns,
     upgrade::{Judged, Switch},
 };
 use crate::{
-    Body, BoxError, Clock, Explanation, Facts, Refusal, UpstreamError, Verdict,
+    Body, BoxError, Clock, Facts, Refusal, UpstreamError,
     error::ErrorKind,
-    explain::Explain,
     forwarding,
     random::Random,
     refusal::Asked,
-    upstream::{Endpoint, EndpointGuard, HostPolicy, Settings},
+    upstream::{
+        Balance, Endpoint, Guards, HostPolicy, Member, Settings, UpstreamConfigError,
+        set::{Counts, Course, Endpoints, Visit},
+    },
 };
 
-/// Forwards requests to the endpoints of an [`Upstream`](crate::upstream::Upstream), in turn. Clones share the
-/// connections. One boxed future per request; a body that no layer changed is not boxed.
+/// Forwards requests to the endpoints of an [`Upstream`](crate::upstream::Upstream), as its
+/// [`Balance`](crate::upstream::Balance) says. Clones share the connections. One boxed future per request; a body that no layer changed is not boxed.
 ///
 /// **Reads** the facts peer, trust, client address, request id and deadline; **writes** the endpoint. **Answers** 508
 /// to a request that came back to this gateway, 400 to one that names two hosts, 405 to `CONNECT`, 503 `circuit_open`
@@ -43,9 +44,9 @@ use crate::{
 pub struct Forward(Arc<Shared>);
 
 struct Shared {
-    lines: Vec<Line>,
+    endpoints: Endpoints<Line>,
     settings: Settings,
-    turns: Turns,
+    guards: Option<Guards>,
     clock: Clock,
     random: Random,
 }
@@ -55,21 +56,37 @@ pub type ForwardFuture = Pin<Box<dyn Future<Output = Result<Response<Body>, Upst
 
 impl Forward {
     pub(crate) fn new(
-        endpoints: impl Iterator<Item = (Endpoint, Option<Arc<dyn EndpointGuard>>)>,
+        members: Vec<Member>,
+        balance: Balance,
+        guards: Option<Guards>,
         settings: Settings,
-    ) -> Self {
-        let line = |(endpoint, guard)| {
-            let pool = Arc::new(Pool::new(settings.max_idle, settings.idle_timeout));
-            Line { endpoint, pool, guard }
+    ) -> Result<Self, UpstreamConfigError> {
+        let clock = Clock::default();
+        let endpoints = Endpoints::new(balance, clock.clone(), Counts::default());
+        let forward =
+            Self(Arc::new(Shared { endpoints, settings, guards, clock, random: Random::default() }));
+        forward.replace(members)?;
+        Ok(forward)
+    }
+
+    /// From now on these are the endpoints. Those that stay keep their connections, their circuits and what is known of
+    /// their health; those that vanished finish what is under way, and then close their connections.
+    ///
+    /// # Errors
+    /// Names the first endpoint that cannot be used. Then everything stays as it is.
+    pub fn replace(&self, members: impl IntoIterator<Item = Member>) -> Result<(), UpstreamConfigError> {
+        let members = members.into_iter().map(Member::checked).collect::<Result<Vec<_>, _>>()?;
+        let line = |member: &Member| {
+            let endpoint = Endpoint::parse(&member.url)?;
+            let guard = self.0.guards.as_ref().map(|guards| guards.make(&endpoint));
+            Ok(Line::new(endpoint, guard, &self.0.settings))
         };
-        let lines = endpoints.map(line).collect();
-        Self(Arc::new(Shared {
-            lines,
-            settings,
-            turns: Turns::default(),
-            clock: Clock::default(),
-            random: Random::default(),
-        }))
+        self.0.endpoints.replace(&members, line)
+    }
+
+    /// The endpoints and what is known of them.
+    pub(super) fn live(&self) -> &Endpoints<Line> {
+        &self.0.endpoints
     }
 }
 
@@ -91,24 +108,6 @@ where
         let (head, body) = request.into_parts();
         let body = Body::new(body);
         Box::pin(async move { shared.forward(head, body).await })
-    }
-}
-
-impl Explain for Forward {
-    fn explain(&self, _: &Parts, say: &mut Vec<Explanation>) {
-        let lines = &self.0.lines;
-        let urls: Vec<&str> = lines.iter().map(|line| &**line.endpoint.url()).collect();
-        let guards: Vec<_> =
-            lines.iter().filter_map(|line| line.guard.as_ref()).map(|guard| guard.explain()).collect();
-        let skipped = guards.iter().filter(|guard| guard.verdict == Verdict::Skip).count();
-        say.extend(guards);
-        say.push(match lines.len() {
-            0 => Explanation::new("forward", Verdict::Refuse, "there is no endpoint"),
-            all if all == skipped => {
-                Explanation::new("forward", Verdict::Refuse, "every endpoint is passed over")
-            }
-            _ => Explanation::new("forward", Verdict::Pass, format!("to {} in turn", urls.join(", "))),
-        });
     }
 }
 
@@ -137,7 +136,9 @@ impl Shared {
         let patience =
             Patience { start, progress, own, try_end, response_timeout: self.settings.response_timeout };
         let mut until = patience.end();
-        let mut exchange = pin!(self.exchange(Request::from_parts(parts, body), facts.as_ref(), &patience));
+        let key = self.endpoints.balance().policy.key_of(&parts);
+        let request = Request::from_parts(parts, body);
+        let mut exchange = pin!(self.exchange(request, key, facts.as_ref(), &patience));
         loop {
             if let Some(outcome) = self.clock.timeout(until, exchange.as_mut()).await {
                 return outcome;
@@ -149,10 +150,11 @@ impl Shared {
         }
     }
 
-    /// Tries the endpoints in turn until one takes the request. Those whose guard says no are passed over.
+    /// Tries one endpoint after the other until one takes the request. Those whose guard says no are passed over.
     async fn exchange(
         &self,
         mut request: Request<Body>,
+        key: Option<u64>,
         facts: Option<&Facts>,
         patience: &Patience,
     ) -> Result<Response<Body>, UpstreamError> {
@@ -160,8 +162,15 @@ impl Shared {
         let asked = request.uri().clone();
         let mut failure = None;
         let mut retry_after: Option<Duration> = None;
-        for line in self.turns.order(&self.lines, facts) {
-            let mut attempt = match Attempt::of(line.guard.as_ref(), patience, &self.clock) {
+        // Whoever holds the list keeps the connections of endpoints that vanish meanwhile.
+        let (list, now) = (self.endpoints.list(), self.endpoints.time_of(patience.start));
+        self.endpoints.look_after(&list, now);
+        let before = facts.filter(|facts| facts.attempt() > 1).and_then(Facts::endpoint);
+        for place in Course::new(&list, key, before.as_deref(), now) {
+            let kept = &list.kept()[place];
+            let line = kept.item();
+            let visit = || Visit::begin(&self.endpoints, kept, now);
+            let mut attempt = match Attempt::of(line.guard.as_ref(), visit, patience, &self.clock) {
                 Ok(attempt) => attempt,
                 Err(after) => {
                     retry_after = Some(retry_after.map_or(after, |nearest| nearest.min(after)));
@@ -308,7 +317,8 @@ impl Shared {
         head.extensions = http::Extensions::new();
         let idle_timeout = self.settings.body_idle_timeout;
         let body = ResponseBody::new(body, connection, pool, idle_timeout, self.clock.clone());
-        let body = body.watched_by(attempt.answered(&head));
+        let (admitted, visit) = attempt.answered(&head);
+        let body = body.watched_by(admitted, visit);
         Response::from_parts(head, Body::new(body))
     }
 }
@@ -321,14 +331,14 @@ fn all_open(after: Duration) -> Refusal {
 
 impl Forward {
     /// The URLs of the endpoints.
-    pub fn endpoints(&self) -> impl Iterator<Item = &str> {
-        self.0.lines.iter().map(|line| &**line.endpoint.url())
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<Arc<str>> {
+        self.0.endpoints.list().kept().iter().map(|kept| Arc::clone(kept.url())).collect()
     }
 }
 
 impl fmt::Debug for Forward {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let urls = self.0.lines.iter().map(|line| line.endpoint.url());
-        f.debug_list().entries(urls).finish()
+        f.debug_list().entries(self.endpoints()).finish()
     }
 }

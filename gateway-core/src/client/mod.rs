@@ -28,12 +28,12 @@
 mod attempt;
 mod body;
 mod connection;
+mod explain;
 mod forward;
 mod head;
 mod line;
 mod pool;
 mod progress;
-mod turns;
 mod upgrade;
 
 pub use body::ResponseBody;

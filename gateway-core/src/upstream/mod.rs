@@ -11,32 +11,43 @@
 //! assert_eq!(error.to_string(), "endpoint `http//10.0.0.1`: expected http://HOST[:PORT][/PATH]");
 //! ```
 
+pub mod discover;
 mod endpoint;
 mod guard;
 pub mod health;
 pub mod pick;
 mod preference;
+pub mod set;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{client::Forward, forwarding::Pseudonym, tunnel::Upgrades};
 
+pub use discover::{Discover, Member};
 pub use endpoint::Endpoint;
 pub(crate) use guard::Admitted;
 pub use guard::{EndpointGuard, Ticket, TryEnd};
 pub use preference::{Panic, Preference, Settled};
+pub use set::Balance;
 
 /// A set of equal endpoints and how to talk to them.
 #[derive(Clone, Debug)]
 pub struct Upstream {
-    endpoints: Vec<String>,
+    members: Vec<Member>,
+    balance: Balance,
     settings: Settings,
     guards: Option<Guards>,
 }
 
 /// Makes the guard of an endpoint.
 #[derive(Clone)]
-struct Guards(Arc<dyn Fn(&Endpoint) -> Arc<dyn EndpointGuard> + Send + Sync>);
+pub(crate) struct Guards(Arc<dyn Fn(&Endpoint) -> Arc<dyn EndpointGuard> + Send + Sync>);
+
+impl Guards {
+    pub(crate) fn make(&self, endpoint: &Endpoint) -> Arc<dyn EndpointGuard> {
+        (self.0)(endpoint)
+    }
+}
 
 impl fmt::Debug for Guards {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -71,8 +82,14 @@ impl Upstream {
     /// Endpoints such as `http://10.0.0.1:8080` or `http://service/base`; the path of a request is put behind the
     /// endpoint's own.
     pub fn new(endpoints: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self::of(endpoints.into_iter().map(|url| Member::new(url.into())))
+    }
+
+    /// Endpoints with weights, groups and zones.
+    pub fn of(members: impl IntoIterator<Item = Member>) -> Self {
         Self {
-            endpoints: endpoints.into_iter().map(Into::into).collect(),
+            members: members.into_iter().collect(),
+            balance: Balance::default(),
             settings: Settings {
                 connect_timeout: Duration::from_secs(1),
                 response_timeout: Duration::from_secs(30),
@@ -91,7 +108,9 @@ impl Upstream {
     /// [`NoEndpoint`](crate::error::ErrorKind::NoEndpoint).
     #[must_use]
     pub fn nowhere() -> Forward {
-        Forward::new(std::iter::empty(), Self::new([] as [&str; 0]).settings)
+        let Self { balance, settings, .. } = Self::of([]);
+        Forward::new(Vec::new(), balance, None, settings)
+            .expect("without an endpoint there is nothing to be wrong")
     }
 
     /// How long one connection may take to come about, name look-up included. 1 s: within one network that is
@@ -166,10 +185,18 @@ impl Upstream {
         self
     }
 
+    /// How the endpoints are balanced: who is next, which of them are used, and when one is left alone. In turn, all
+    /// of them, never.
+    #[must_use]
+    pub fn balance(mut self, balance: Balance) -> Self {
+        self.balance = balance;
+        self
+    }
+
     /// The endpoints as they were given.
     #[must_use]
-    pub fn endpoints(&self) -> &[String] {
-        &self.endpoints
+    pub fn endpoints(&self) -> Vec<&str> {
+        self.members.iter().map(|member| &*member.url).collect()
     }
 
     /// Checks the description and makes a service of it. Connects to nothing yet.
@@ -178,17 +205,11 @@ impl Upstream {
     /// Names the setting and the value that cannot be used: no endpoint, an endpoint that is no such URL, a time of
     /// zero (but for `idle_timeout`, where it means that no connection is kept) or of more than ten years.
     pub fn build(self) -> Result<Forward, UpstreamConfigError> {
-        if self.endpoints.is_empty() {
+        if self.members.is_empty() {
             return Err(UpstreamConfigError("an upstream needs at least one endpoint".to_owned()));
         }
         self.settings.check()?;
-        let endpoints =
-            self.endpoints.iter().map(|url| Endpoint::parse(url)).collect::<Result<Vec<_>, _>>()?;
-        let guarded = |endpoint| {
-            let guard = self.guards.as_ref().map(|Guards(guards)| guards(&endpoint));
-            (endpoint, guard)
-        };
-        Ok(Forward::new(endpoints.into_iter().map(guarded), self.settings))
+        Forward::new(self.members, self.balance, self.guards, self.settings)
     }
 }
 

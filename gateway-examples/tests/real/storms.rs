@@ -18,7 +18,7 @@ use tokio::{
 use crate::{
     common::{Gateway, get, status},
     parties::{descriptors, eventually, resident_kib},
-    upstream::{SWITCH, Upstream},
+    upstream::Upstream,
 };
 
 const DOCUMENT: &str = "

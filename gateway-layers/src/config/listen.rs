@@ -1,6 +1,6 @@
 //! The parts of the document that say where connections come from: `listen` and `workers`.
 
-use std::{borrow::Cow, io, net::SocketAddr, num::NonZeroUsize};
+use std::{borrow::Cow, io, net::SocketAddr, num::NonZeroUsize, path::PathBuf};
 
 use gateway_core::{
     Network,
@@ -49,6 +49,11 @@ impl Listen {
             listener = listener.proxy_protocol(protocol.clone());
         }
         listener
+    }
+
+    /// What cannot change while somebody listens here.
+    pub(super) fn place(&self) -> (SocketAddr, bool, bool) {
+        (self.address, self.tls.is_some(), self.proxy_protocol.is_some())
     }
 
     fn plain(address: SocketAddr) -> Self {
@@ -131,6 +136,7 @@ fn tls(section: &mut Section<'_>) -> Option<ServerTls> {
         // The certificates are told first; without them nothing is known about the authorities.
         Some(authorities) => {
             certificates_only?;
+            let authorities = section.file_at("client_ca", &authorities)?;
             let files = files.clients(authorities, auth.unwrap_or(ClientAuth::Required));
             section.checked("client_ca", ServerTls::from_files(files))
         }
@@ -139,9 +145,10 @@ fn tls(section: &mut Section<'_>) -> Option<ServerTls> {
 }
 
 /// The names of its two files, after they were read, and the names that it is for.
-fn certificate(section: &mut Section<'_>) -> Option<(String, String, Vec<String>)> {
-    let chain = section.required::<String>("certificate");
-    let key = section.required::<String>("key");
+fn certificate(section: &mut Section<'_>) -> Option<(PathBuf, PathBuf, Vec<String>)> {
+    let chain =
+        section.required::<String>("certificate").and_then(|name| section.file_at("certificate", &name));
+    let key = section.required::<String>("key").and_then(|name| section.file_at("key", &name));
     let names = section.or("names", Vec::<String>::new());
     Some((chain?, key?, names))
 }

@@ -1,5 +1,7 @@
 use std::{borrow::Cow, fmt::Display, num::NonZeroU32, str::FromStr};
 
+use serde_json::{Value as Json, json};
+
 use super::{Value, Wrong};
 
 impl Value for bool {
@@ -7,6 +9,10 @@ impl Value for bool {
 
     fn wanted() -> Cow<'static, str> {
         "true or false".into()
+    }
+
+    fn schema() -> Json {
+        json!({"type": "boolean"})
     }
 
     fn parse(text: &str) -> Result<Self, Wrong> {
@@ -27,6 +33,11 @@ macro_rules! whole_number {
 
             fn wanted() -> Cow<'static, str> {
                 $wanted.into()
+            }
+
+            fn schema() -> Json {
+                let least: u8 = if Self::try_from(0).is_ok() { 0 } else { 1 };
+                json!({"type": "integer", "minimum": least, "description": $wanted})
             }
 
             fn parse(text: &str) -> Result<Self, Wrong> {
