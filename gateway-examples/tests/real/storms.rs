@@ -18,7 +18,7 @@ use tokio::{
 use crate::{
     common::{Gateway, get, status},
     parties::{descriptors, eventually, resident_kib},
-    upstream::Upstream,
+    upstream::{SWITCH, Upstream},
 };
 
 const DOCUMENT: &str = "
