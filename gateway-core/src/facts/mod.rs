@@ -8,6 +8,8 @@
 //! | --- | --- | --- |
 //! | [`arrived`](Facts::arrived) | whoever asks for the facts first: our server, or the outermost layer | log, metrics, limits |
 //! | [`peer`](Facts::peer) | the server | `client_addr` |
+//! | [`relay`](Facts::relay) | the server, where a load balancer speaks the PROXY protocol | log |
+//! | [`tls`](Facts::tls) | the server | forwarding, whoever asks which client it is |
 //! | [`request_id`](Facts::request_id) | `request_id` | log, refusals, forwarding |
 //! | [`peer_trusted`](Facts::peer_trusted) | `client_addr` | `request_id`, forwarding |
 //! | [`client_addr`](Facts::client_addr) | `client_addr` | keys, log, forwarding |
@@ -25,6 +27,7 @@
 mod principal;
 mod request_id;
 mod route;
+mod tls;
 
 use std::{
     fmt,
@@ -43,6 +46,7 @@ use crate::{Clock, Refusal};
 pub use principal::Principal;
 pub use request_id::RequestId;
 pub use route::Route;
+pub use tls::{ClientCertificate, TlsSession};
 
 /// What is known about one request. Cloning it shares it.
 #[derive(Clone)]
@@ -51,6 +55,8 @@ pub struct Facts(Arc<Inner>);
 struct Inner {
     arrived: Instant,
     peer: OnceLock<SocketAddr>,
+    relay: OnceLock<SocketAddr>,
+    tls: OnceLock<TlsSession>,
     peer_trusted: AtomicBool,
     request_id: OnceLock<RequestId>,
     client_addr: OnceLock<IpAddr>,
@@ -76,6 +82,8 @@ impl Facts {
         Self(Arc::new(Inner {
             arrived,
             peer: OnceLock::new(),
+            relay: OnceLock::new(),
+            tls: OnceLock::new(),
             peer_trusted: AtomicBool::new(false),
             request_id: OnceLock::new(),
             client_addr: OnceLock::new(),
@@ -100,6 +108,8 @@ impl Facts {
         Self(Arc::new(Inner {
             arrived: trunk.arrived,
             peer: trunk.peer.clone(),
+            relay: trunk.relay.clone(),
+            tls: trunk.tls.clone(),
             peer_trusted: AtomicBool::new(self.peer_trusted()),
             request_id: trunk.request_id.clone(),
             client_addr: trunk.client_addr.clone(),
@@ -144,6 +154,34 @@ impl Facts {
     /// Written by the server. A second call changes nothing.
     pub fn set_peer(&self, peer: SocketAddr) {
         self.0.peer.get_or_init(|| peer);
+    }
+
+    /// The load balancer that passed the connection on and said by the PROXY protocol who the peer is.
+    #[must_use]
+    pub fn relay(&self) -> Option<SocketAddr> {
+        self.0.relay.get().copied()
+    }
+
+    /// Written by the server. A second call changes nothing.
+    pub fn set_relay(&self, relay: SocketAddr) {
+        self.0.relay.get_or_init(|| relay);
+    }
+
+    /// What the handshake found out; `None` if the connection is in plain text.
+    #[must_use]
+    pub fn tls(&self) -> Option<&TlsSession> {
+        self.0.tls.get()
+    }
+
+    /// Written by the server. A second call changes nothing.
+    pub fn set_tls(&self, session: &TlsSession) {
+        self.0.tls.get_or_init(|| session.clone());
+    }
+
+    /// Whether the connection of the peer is encrypted.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.tls().is_some()
     }
 
     /// Whether the peer is a proxy whose word about its clients counts. Nobody is, unless `client_addr` says so.

@@ -32,6 +32,7 @@
 //! | limit | value | past it |
 //! | --- | --- | --- |
 //! | connections | 10,000 | 503 with `Retry-After`, closed |
+//! | handshake of TLS, from the first moment on | 10 s | closed |
 //! | first bytes, until the protocol is known | 10 s | closed |
 //! | HTTP/1.1 head, from its first byte to its last | 15 s | closed |
 //! | silence between requests | 60 s | HTTP/1.1: closed; HTTP/2: `GOAWAY`, closed |
@@ -48,13 +49,20 @@ mod accept;
 mod connection;
 mod counts;
 mod drain;
+#[cfg(feature = "tls")]
+mod handshake;
 mod io;
+mod listener;
+mod origin;
 mod patience;
 mod per_request;
+mod place;
 mod refuse;
+mod run;
 mod serve;
 mod settings;
 mod sniff;
 
 pub use drain::Drained;
+pub use listener::Listener;
 pub use serve::{Server, serve};

@@ -20,6 +20,9 @@ use crate::{Clock, clock::Sleep};
 /// What a client kept us waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wait {
+    /// The end of the handshake.
+    #[cfg(feature = "tls")]
+    Handshake,
     /// The bytes that tell the protocol.
     Protocol,
     /// The rest of a head.
@@ -189,7 +192,8 @@ impl Limits {
         match wait {
             Some(Wait::Head) => self.head,
             Some(Wait::Write) => self.write,
-            Some(Wait::Request | Wait::Protocol) | None => self.request,
+            // The others are over before a connection has patience.
+            Some(_) | None => self.request,
         }
     }
 }

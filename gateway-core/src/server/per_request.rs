@@ -1,7 +1,6 @@
 //! hyper's kind of service, made of tower's.
 
 use std::{
-    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -11,7 +10,10 @@ use http_body::Body;
 use hyper::body::Incoming;
 use tower_service::Service;
 
-use super::patience::{Activity, Exchange};
+use super::{
+    origin::Origin,
+    patience::{Activity, Exchange},
+};
 use crate::{
     Clock, Facts,
     guard::{Guarded, Held},
@@ -23,7 +25,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(super) struct PerRequest<S> {
     pub(super) service: S,
-    pub(super) peer: SocketAddr,
+    pub(super) origin: Origin,
     pub(super) clock: Clock,
     pub(super) activity: Activity,
 }
@@ -40,7 +42,7 @@ where
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let exchange = self.activity.exchange();
         let facts = Facts::arrived_at(self.clock.now());
-        facts.set_peer(self.peer);
+        self.origin.tell(&facts);
         request.extensions_mut().insert(facts);
         Answering { future: Oneshot::new(self.service.clone(), request), exchange: Some(exchange) }
     }

@@ -6,6 +6,9 @@ mod deadlines;
 mod drain;
 mod overload;
 mod protocols;
+mod threads;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::{
     convert::Infallible,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use gateway_core::{
     client::Forward,
+    identity::Identity,
     upstream::{HostPolicy, Upstream},
 };
 
@@ -41,7 +42,16 @@ pub(crate) fn optional(
         Some(breakers) => breakers.guard(upstream),
         None => upstream,
     };
+    // Routes that lead to the same place in the same way share its connections; the circuits of a route are its own.
+    let way = format!("{upstream:?}");
     let forward = route.checked("upstream", upstream.build())?;
+    let forward = match breakers {
+        Some(_) => forward,
+        None => {
+            let shared = route.context().shelf.state(Identity::new("upstream", &way), || forward);
+            Forward::clone(&shared)
+        }
+    };
     Some((forward, urls))
 }
 
