@@ -132,7 +132,7 @@ impl Checker {
         request: Request<Body>,
         host: HostPolicy,
     ) -> Result<http::Response<Body>, String> {
-        let mut settings = Settings { host, max_idle: 0, ..self.settings.clone() };
+        let mut settings = Settings { host, max_idle: 0, meter: None, ..self.settings.clone() };
         (settings.connect_timeout, settings.response_timeout) = (self.checks.timeout, self.checks.timeout);
         if let Some(name) = Pseudonym::new("gateway-check") {
             // Under the gateway's own name, an endpoint behind the same gateway would be taken for a loop.

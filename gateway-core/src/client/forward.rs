@@ -9,6 +9,7 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, Version, header, request::Parts};
 use http_body::Body as HttpBody;
+use hyper::body::Incoming;
 use tower_service::Service;
 
 use super::{
@@ -18,13 +19,14 @@ use super::{
     connection::{Connection, Unanswered},
     head,
     line::Line,
+    pool::Pool,
     progress::Progress,
+    upgrade::{Judged, Switch},
 };
 use crate::{
     Body, BoxError, Clock, Facts, Refusal, UpstreamError,
     error::ErrorKind,
     forwarding,
-    meter::Meter,
     random::Random,
     refusal::Asked,
     task::Task,
@@ -50,6 +52,7 @@ struct Shared {
     /// The checks of endpoints, once they run.
     checking: OnceLock<Task>,
     clock: Clock,
+    random: Random,
 }
 
 /// The future of [`Forward`].
@@ -63,9 +66,10 @@ impl Forward {
         settings: Settings,
     ) -> Result<Self, UpstreamConfigError> {
         let clock = Clock::default();
-        let endpoints = Endpoints::new(balance, clock.clone(), Counts::default());
-        let forward =
-            Self(Arc::new(Shared { endpoints, settings, guards, checking: OnceLock::new(), clock }));
+        let counts = settings.meter.as_ref().map(|(meter, upstream)| Counts::new(meter, upstream));
+        let endpoints = Endpoints::new(balance, clock.clone(), counts.unwrap_or_default());
+        let (checking, random) = (OnceLock::new(), Random::default());
+        let forward = Self(Arc::new(Shared { endpoints, settings, guards, checking, clock, random }));
         forward.replace(members)?;
         forward.0.check_health();
         Ok(forward)
@@ -126,9 +130,9 @@ impl Shared {
             endpoints: self.endpoints.clone(),
             settings: self.settings.clone(),
             clock: self.clock.clone(),
-            random: Random::default(),
+            random: self.random.clone(),
         };
-        let meter = Meter::default();
+        let meter = self.settings.meter.as_ref().map(|(meter, _)| meter.clone()).unwrap_or_default();
         if let Ok(task) = Task::start("health_check", &self.clock, &meter, move || checker.clone().run()) {
             // Two first requests may both start it; the second task ends here.
             let _ = self.checking.set(task);
@@ -137,8 +141,15 @@ impl Shared {
 
     async fn forward(&self, mut parts: Parts, body: Body) -> Result<Response<Body>, UpstreamError> {
         let facts = Facts::get(&parts.extensions).cloned();
-        if let Err(refusal) = head::prepare(&mut parts, facts.as_ref(), &self.settings.pseudonym) {
-            return Ok(refusal.into_response(&Asked::of(&parts)));
+        let switch = Switch::take(&mut parts, !body.is_end_stream(), &self.settings.upgrades, &self.random);
+        let prepared = switch.and_then(|switch| {
+            head::prepare(&mut parts, facts.as_ref(), &self.settings.pseudonym)?;
+            Ok(switch)
+        });
+        match prepared {
+            Ok(None) => {}
+            Ok(Some(switch)) => switch.put(&mut parts),
+            Err(refusal) => return Ok(refusal.into_response(&Asked::of(&parts))),
         }
         head::frame_explicitly(&mut parts, &body);
         let start = self.clock.now();
@@ -242,6 +253,9 @@ impl Shared {
         deadline: Instant,
         attempt: &mut Attempt<'_>,
     ) -> Result<Response<Body>, Unanswered> {
+        if let Some(switch) = Switch::of(&request).cloned() {
+            return self.try_switch(line, request, switch, deadline, attempt).await;
+        }
         while let Some(connection) = line.pool.take() {
             match self.send(line, connection, request, attempt).await {
                 Err(Unanswered::Unsent(unsent, _)) => request = *unsent,
@@ -253,6 +267,36 @@ impl Shared {
             // Nobody waits for another endpoint any more.
             Err(error) if error.kind() == ErrorKind::Timeout => Err(Unanswered::Failed(error)),
             Err(error) => Err(Unanswered::Unsent(Box::new(request), error)),
+        }
+    }
+
+    /// A connection of its own, which ends with the answer unless it becomes a tunnel.
+    async fn try_switch(
+        &self,
+        line: &Line,
+        request: Request<Body>,
+        switch: Switch,
+        deadline: Instant,
+        attempt: &mut Attempt<'_>,
+    ) -> Result<Response<Body>, Unanswered> {
+        let mut connection = match self.connect(line, deadline).await {
+            Ok(connection) => connection,
+            Err(error) if error.kind() == ErrorKind::Timeout => return Err(Unanswered::Failed(error)),
+            Err(error) => return Err(Unanswered::Unsent(Box::new(request), error)),
+        };
+        let response = connection.send(request).await?;
+        let judged = switch.judge(response, &self.settings.upgrades, &self.clock, &self.random);
+        match judged.map_err(Unanswered::Failed)? {
+            Judged::Switched(response) => {
+                let (head, body) = response.into_parts();
+                // A tunnel that breaks says nothing of its endpoint: clients close as they like.
+                drop(attempt.answered(&head));
+                Ok(Response::from_parts(head, body))
+            }
+            Judged::Ordinary(response) => {
+                let once = Arc::new(Pool::new(0, Duration::ZERO));
+                Ok(self.answer(response, connection, &once, attempt))
+            }
         }
     }
 
@@ -282,16 +326,27 @@ impl Shared {
             let unasked = "the upstream switched protocols without being asked";
             return Err(Unanswered::Failed(UpstreamError::because(ErrorKind::Protocol, unasked)));
         }
+        Ok(self.answer(response, connection, &line.pool, attempt))
+    }
+
+    /// An upstream's answer as it is passed on; `pool` gets the connection back.
+    fn answer(
+        &self,
+        response: Response<Incoming>,
+        connection: Connection,
+        pool: &Arc<Pool>,
+        attempt: &mut Attempt<'_>,
+    ) -> Response<Body> {
         let (mut head, body) = response.into_parts();
         forwarding::remove_hop_by_hop(&mut head.headers);
         head.version = Version::HTTP_11;
         // What hyper left here belongs to the connection behind us.
         head.extensions = http::Extensions::new();
         let idle_timeout = self.settings.body_idle_timeout;
-        let body = ResponseBody::new(body, connection, &line.pool, idle_timeout, self.clock.clone());
+        let body = ResponseBody::new(body, connection, pool, idle_timeout, self.clock.clone());
         let (admitted, visit) = attempt.answered(&head);
         let body = body.watched_by(admitted, visit);
-        Ok(Response::from_parts(head, Body::new(body)))
+        Response::from_parts(head, Body::new(body))
     }
 }
 

@@ -35,6 +35,7 @@ mod head;
 mod line;
 mod pool;
 mod progress;
+mod upgrade;
 
 pub use body::ResponseBody;
 pub use forward::{Forward, ForwardFuture};

@@ -14,6 +14,7 @@
 //! | [`peer_trusted`](Facts::peer_trusted) | `client_addr` | `request_id`, forwarding |
 //! | [`client_addr`](Facts::client_addr) | `client_addr` | keys, log, forwarding |
 //! | [`route`](Facts::route) | `routing` | keys, log, metrics |
+//! | [`path_params`](Facts::path_params) | `routing`, if the route's path has names | `headers`, services |
 //! | [`principal`](Facts::principal) | whoever authenticates: `jwt`, `api_key` | `authorize`, keys, cache, headers, log |
 //! | [`deadline`](Facts::deadline) | `timeout`; only ever moves closer | everything that waits |
 //! | [`target`](Facts::target) | `canonical`, if it changed it | log |
@@ -24,6 +25,7 @@
 //!
 //! A layer that makes several requests of one gives each [facts of its own](Facts::branch).
 
+mod path_params;
 mod principal;
 mod request_id;
 mod route;
@@ -43,6 +45,7 @@ use http::{Extensions, Uri};
 
 use crate::{Clock, Refusal};
 
+pub use path_params::PathParams;
 pub use principal::Principal;
 pub use request_id::RequestId;
 pub use route::Route;
@@ -61,6 +64,7 @@ struct Inner {
     request_id: OnceLock<RequestId>,
     client_addr: OnceLock<IpAddr>,
     route: OnceLock<Route>,
+    path_params: OnceLock<PathParams>,
     principal: OnceLock<Principal>,
     /// Nanoseconds after `arrived`; `NEVER` while nobody set one.
     deadline: AtomicU64,
@@ -88,6 +92,7 @@ impl Facts {
             request_id: OnceLock::new(),
             client_addr: OnceLock::new(),
             route: OnceLock::new(),
+            path_params: OnceLock::new(),
             principal: OnceLock::new(),
             deadline: AtomicU64::new(NEVER),
             try_end: AtomicU64::new(NEVER),
@@ -114,6 +119,7 @@ impl Facts {
             request_id: trunk.request_id.clone(),
             client_addr: trunk.client_addr.clone(),
             route: trunk.route.clone(),
+            path_params: trunk.path_params.clone(),
             principal: trunk.principal.clone(),
             deadline: AtomicU64::new(trunk.deadline.load(Ordering::Relaxed)),
             try_end: AtomicU64::new(NEVER),
@@ -226,6 +232,17 @@ impl Facts {
     /// Written by `routing`. A second call changes nothing.
     pub fn set_route(&self, route: &Route) {
         self.0.route.get_or_init(|| route.clone());
+    }
+
+    /// The parts of the path that the route's pattern has names for.
+    #[must_use]
+    pub fn path_params(&self) -> Option<&PathParams> {
+        self.0.path_params.get()
+    }
+
+    /// Written by `routing`. A second call changes nothing.
+    pub fn set_path_params(&self, params: &PathParams) {
+        self.0.path_params.get_or_init(|| params.clone());
     }
 
     /// Who is calling, as an authentication layer proved it.

@@ -92,6 +92,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<T> {
     /// stop sending (RFC 9112 section 9.6). So they are taken, for a short time.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        if this.activity.is_tunnel() {
+            // Its other direction goes on.
+            return Pin::new(&mut this.stream).poll_shutdown(cx);
+        }
         if let Closing::Not = this.closing {
             ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
             this.closing = Closing::Written;

@@ -21,7 +21,7 @@ pub mod set;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::{client::Forward, forwarding::Pseudonym};
+use crate::{client::Forward, forwarding::Pseudonym, meter::Meter, tunnel::Upgrades};
 
 pub use discover::{Discover, Member};
 pub use endpoint::Endpoint;
@@ -65,6 +65,9 @@ pub(crate) struct Settings {
     pub(crate) max_idle: usize,
     pub(crate) host: HostPolicy,
     pub(crate) pseudonym: Pseudonym,
+    /// And the label of the upstream.
+    pub(crate) meter: Option<(Meter, String)>,
+    pub(crate) upgrades: Upgrades,
 }
 
 /// Which `Host` an upstream sees.
@@ -97,6 +100,8 @@ impl Upstream {
                 max_idle: 64,
                 host: HostPolicy::Preserve,
                 pseudonym: Pseudonym::default(),
+                meter: None,
+                upgrades: Upgrades::default(),
             },
             guards: None,
         }
@@ -151,6 +156,13 @@ impl Upstream {
         self
     }
 
+    /// Counts what becomes of its endpoints, under this label; see [`Counts`](set::Counts).
+    #[must_use]
+    pub fn meter(mut self, meter: &Meter, upstream: impl Into<String>) -> Self {
+        self.settings.meter = Some((meter.clone(), upstream.into()));
+        self
+    }
+
     /// Which `Host` the upstream sees.
     #[must_use]
     pub fn host(mut self, policy: HostPolicy) -> Self {
@@ -162,6 +174,13 @@ impl Upstream {
     #[must_use]
     pub fn pseudonym(mut self, pseudonym: Pseudonym) -> Self {
         self.settings.pseudonym = pseudonym;
+        self
+    }
+
+    /// Which protocols a client may switch to, such as `websocket`; see [`tunnel`](crate::tunnel). None by default.
+    #[must_use]
+    pub fn upgrades(mut self, upgrades: Upgrades) -> Self {
+        self.settings.upgrades = upgrades;
         self
     }
 
@@ -207,12 +226,15 @@ impl Upstream {
 impl Settings {
     /// Times without which nothing could succeed, or that could not be added to a moment.
     fn check(&self) -> Result<(), UpstreamConfigError> {
-        for (name, time, at_least) in [
+        self.upgrades.check()?;
+        let times = [
             ("connect_timeout", self.connect_timeout, Duration::from_nanos(1)),
             ("response_timeout", self.response_timeout, Duration::from_nanos(1)),
             ("body_idle_timeout", self.body_idle_timeout, Duration::from_nanos(1)),
             ("idle_timeout", self.idle_timeout, Duration::ZERO),
-        ] {
+        ];
+        let tunnel = self.upgrades.times().map(|(name, time)| (name, time, Duration::from_nanos(1)));
+        for (name, time, at_least) in times.into_iter().chain(tunnel) {
             if time < at_least {
                 return Err(UpstreamConfigError(format!("{name} `{time:?}`: it must be more than zero")));
             }

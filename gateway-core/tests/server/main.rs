@@ -6,6 +6,7 @@ mod deadlines;
 mod drain;
 mod overload;
 mod protocols;
+mod proxy_protocol;
 mod threads;
 #[cfg(feature = "tls")]
 mod tls;
