@@ -9,14 +9,16 @@ use gateway_core::{
     upstream::{HostPolicy, Upstream},
 };
 
-use super::{Section, Words};
+use super::{Section, Words, balance, health};
 use crate::circuit_breaker::EndpointBreakers;
 
 /// ```yaml
 /// upstream: http://10.0.0.1:8080                       # one endpoint
 /// upstream: [http://10.0.0.1:8080, http://10.0.0.2:8080]  # several, in turn
 /// upstream:
-///   endpoints: [http://10.0.0.1:8080]
+///   endpoints: [http://10.0.0.1:8080]                  # or {url, weight, priority, zone}; see `balance`
+///   balance: round_robin                               # see `balance`
+///   health: {passive: {}, panic: use_all}              # see `health`
 ///   connect_timeout: 1s
 ///   response_timeout: 30s
 ///   body_idle_timeout: 60s
@@ -51,6 +53,8 @@ pub(crate) fn optional(
     };
     // Routes that lead to the same place in the same way share its connections; the circuits of a route are its own.
     let way = format!("{upstream:?}");
+    // Where several routes share it, it counts under the name of the first.
+    let upstream = upstream.meter(&route.context().meter, route.place());
     let forward = route.checked("upstream", upstream.build())?;
     let forward = match breakers {
         Some(_) => forward,
@@ -63,7 +67,9 @@ pub(crate) fn optional(
 }
 
 fn long(section: &mut Section<'_>) -> Option<Upstream> {
-    let endpoints = section.required::<Vec<String>>("endpoints");
+    let members = balance::members(section);
+    let mut balance = balance::read(section);
+    health::read(section, &mut balance);
     let connect_timeout = section.optional::<Duration>("connect_timeout");
     let response_timeout = section.optional::<Duration>("response_timeout");
     let body_idle_timeout = section.optional::<Duration>("body_idle_timeout");
@@ -75,7 +81,7 @@ fn long(section: &mut Section<'_>) -> Option<Upstream> {
         |protocols| Some(Upgrades::new(protocols)),
         long_upgrades,
     );
-    let mut upstream = Upstream::new(endpoints?).host(host);
+    let mut upstream = Upstream::of(members?).balance(balance).host(host);
     if let Some(timeout) = connect_timeout {
         upstream = upstream.connect_timeout(timeout);
     }
