@@ -1,6 +1,8 @@
 //! The part of a route that says which requests it serves, and the part of the gateway that says what the others get.
 
 mod moment;
+#[cfg(test)]
+mod tests;
 
 use gateway_core::Network;
 use http::{HeaderName, Method};
