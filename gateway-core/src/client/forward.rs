@@ -23,9 +23,10 @@ use super::{
     upgrade::{Judged, Switch},
 };
 use crate::{
-    Body, BoxError, Clock, Facts, Refusal, UpstreamError,
+    Body, BoxError, Clock, Facts, Guarded, Refusal, UpstreamError,
     error::ErrorKind,
     forwarding,
+    guard::Held,
     random::Random,
     refusal::Asked,
     upstream::{
@@ -262,9 +263,9 @@ impl Shared {
         match judged.map_err(Unanswered::Failed)? {
             Judged::Switched(response) => {
                 let (head, body) = response.into_parts();
-                // A tunnel that breaks says nothing of its endpoint: clients close as they like.
-                drop(attempt.answered(&head));
-                Ok(Response::from_parts(head, body))
+                // A tunnel that breaks says nothing of its endpoint: clients close as they like. But it is under way.
+                let (_, visit) = attempt.answered(&head);
+                Ok(Response::from_parts(head, Body::new(Guarded::new(body, Held(visit)))))
             }
             Judged::Ordinary(response) => {
                 let once = Arc::new(Pool::new(0, Duration::ZERO));
