@@ -1,7 +1,7 @@
 use std::{
     fmt,
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -15,6 +15,7 @@ use tower_service::Service;
 use super::{
     attempt::{Attempt, Patience},
     body::ResponseBody,
+    checker::Checker,
     connection::{Connection, Unanswered},
     head,
     line::Line,
@@ -29,6 +30,7 @@ use crate::{
     guard::Held,
     random::Random,
     refusal::Asked,
+    task::Task,
     upstream::{
         Balance, Endpoint, Guards, HostPolicy, Member, Settings, UpstreamConfigError,
         set::{Counts, Course, Endpoints, Visit},
@@ -40,7 +42,8 @@ use crate::{
 ///
 /// **Reads** the facts peer, trust, client address, request id and deadline; **writes** the endpoint. **Answers** 508
 /// to a request that came back to this gateway, 400 to one that names two hosts, 405 to `CONNECT`, 503 `circuit_open`
-/// when the guards of all endpoints say no; every other trouble is an [`UpstreamError`].
+/// when the guards of all endpoints say no, and what [`tunnel`](crate::tunnel) says to a handshake (400, 403, 426, 501);
+/// every other trouble is an [`UpstreamError`].
 #[derive(Clone)]
 pub struct Forward(Arc<Shared>);
 
@@ -48,6 +51,8 @@ struct Shared {
     endpoints: Endpoints<Line>,
     settings: Settings,
     guards: Option<Guards>,
+    /// The checks of endpoints, once they run.
+    checking: OnceLock<Task>,
     clock: Clock,
     random: Random,
 }
@@ -63,10 +68,12 @@ impl Forward {
         settings: Settings,
     ) -> Result<Self, UpstreamConfigError> {
         let clock = Clock::default();
-        let endpoints = Endpoints::new(balance, clock.clone(), Counts::default());
-        let forward =
-            Self(Arc::new(Shared { endpoints, settings, guards, clock, random: Random::default() }));
+        let counts = settings.meter.as_ref().map(|(meter, upstream)| Counts::new(meter, upstream));
+        let endpoints = Endpoints::new(balance, clock.clone(), counts.unwrap_or_default());
+        let (checking, random) = (OnceLock::new(), Random::default());
+        let forward = Self(Arc::new(Shared { endpoints, settings, guards, checking, clock, random }));
         forward.replace(members)?;
+        forward.0.check_health();
         Ok(forward)
     }
 
@@ -106,6 +113,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> ForwardFuture {
         let shared = Arc::clone(&self.0);
+        shared.check_health();
         let (head, body) = request.into_parts();
         let body = Body::new(body);
         Box::pin(async move { shared.forward(head, body).await })
@@ -113,6 +121,26 @@ where
 }
 
 impl Shared {
+    /// Lets checks run from now on: from the start where there is a runtime already, else from the first request.
+    fn check_health(&self) {
+        let Some(checks) = &self.endpoints.balance().checks else { return };
+        if self.checking.get().is_some() {
+            return;
+        }
+        let checker = Checker {
+            checks: checks.clone(),
+            endpoints: self.endpoints.clone(),
+            settings: self.settings.clone(),
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+        };
+        let meter = self.settings.meter.as_ref().map(|(meter, _)| meter.clone()).unwrap_or_default();
+        if let Ok(task) = Task::start("health_check", &self.clock, &meter, move || checker.clone().run()) {
+            // Two first requests may both start it; the second task ends here.
+            let _ = self.checking.set(task);
+        }
+    }
+
     async fn forward(&self, mut parts: Parts, body: Body) -> Result<Response<Body>, UpstreamError> {
         let facts = Facts::get(&parts.extensions).cloned();
         let switch = Switch::take(&mut parts, !body.is_end_stream(), &self.settings.upgrades, &self.random);
@@ -312,6 +340,9 @@ impl Shared {
         attempt: &mut Attempt<'_>,
     ) -> Response<Body> {
         let (mut head, body) = response.into_parts();
+        if let Err(wrong) = forwarding::check_answer_framing(&mut head.headers) {
+            return Err(Unanswered::Failed(UpstreamError::because(ErrorKind::Protocol, wrong)));
+        }
         forwarding::remove_hop_by_hop(&mut head.headers);
         head.version = Version::HTTP_11;
         // What hyper left here belongs to the connection behind us.
