@@ -24,9 +24,10 @@ use super::{
     upgrade::{Judged, Switch},
 };
 use crate::{
-    Body, BoxError, Clock, Facts, Refusal, UpstreamError,
+    Body, BoxError, Clock, Facts, Guarded, Refusal, UpstreamError,
     error::ErrorKind,
     forwarding,
+    guard::Held,
     random::Random,
     refusal::Asked,
     task::Task,
@@ -41,7 +42,8 @@ use crate::{
 ///
 /// **Reads** the facts peer, trust, client address, request id and deadline; **writes** the endpoint. **Answers** 508
 /// to a request that came back to this gateway, 400 to one that names two hosts, 405 to `CONNECT`, 503 `circuit_open`
-/// when the guards of all endpoints say no; every other trouble is an [`UpstreamError`].
+/// when the guards of all endpoints say no, and what [`tunnel`](crate::tunnel) says to a handshake (400, 403, 426, 501);
+/// every other trouble is an [`UpstreamError`].
 #[derive(Clone)]
 pub struct Forward(Arc<Shared>);
 
@@ -289,9 +291,9 @@ impl Shared {
         match judged.map_err(Unanswered::Failed)? {
             Judged::Switched(response) => {
                 let (head, body) = response.into_parts();
-                // A tunnel that breaks says nothing of its endpoint: clients close as they like.
-                drop(attempt.answered(&head));
-                Ok(Response::from_parts(head, body))
+                // A tunnel that breaks says nothing of its endpoint: clients close as they like. But it is under way.
+                let (_, visit) = attempt.answered(&head);
+                Ok(Response::from_parts(head, Body::new(Guarded::new(body, Held(visit)))))
             }
             Judged::Ordinary(response) => {
                 let once = Arc::new(Pool::new(0, Duration::ZERO));

@@ -32,6 +32,8 @@ mod hold;
 #[cfg(feature = "client")]
 mod open;
 #[cfg(feature = "client")]
+mod sha1;
+#[cfg(feature = "client")]
 mod upgrades;
 mod wanted;
 #[cfg(feature = "client")]
