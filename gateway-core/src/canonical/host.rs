@@ -34,7 +34,8 @@ pub(super) fn canonicalize(head: &mut Parts) -> Result<(), Refusal> {
     let is_canonical = authority.is_none()
         && !asked.bytes().any(|byte| byte.is_ascii_uppercase())
         && !without_port(asked).ends_with('.')
-        && !asked.ends_with(":80");
+        && !asked.ends_with(":80")
+        && !asked.ends_with(':');
     if is_canonical {
         return Ok(());
     }
@@ -70,7 +71,8 @@ fn is_valid(host: &str) -> bool {
         Some(literal) => literal.parse::<std::net::Ipv6Addr>().is_ok(),
         None => {
             let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-            !name.is_empty() && name.len() <= 255 && name.bytes().all(is_name_byte)
+            let is_more_than_dots = name.bytes().any(|byte| byte != b'.');
+            is_more_than_dots && name.len() <= 255 && name.bytes().all(is_name_byte)
         }
     };
     name_is_valid && port_is_valid

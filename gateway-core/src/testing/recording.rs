@@ -96,7 +96,12 @@ impl RecordingUpstream {
         let read = |bytes: &Vec<u8>| {
             let (requests, wrong) = strict::requests(bytes);
             let is_malformed = matches!(wrong, Some(Wrong::Malformed(_)));
-            assert!(!is_malformed, "{wrong:?} in {}", String::from_utf8_lossy(bytes));
+            assert!(
+                !is_malformed,
+                "{wrong:?} after {} requests in {}",
+                requests.len(),
+                String::from_utf8_lossy(bytes)
+            );
             requests
         };
         self.bytes().iter().flat_map(read).collect()

@@ -155,7 +155,7 @@ fn decode_status(block: &[u8]) -> u16 {
             str::from_utf8(&rest[..usize::from(*length)]).unwrap().parse().unwrap()
         }
         [0x48 | 0x08, length, rest @ ..] => huffman_digits(&rest[..usize::from(length & 0x7f)]),
-        _ => panic!("no status in {block:x?}"),
+        _ => unreachable!("no status in {block:x?}"),
     }
 }
 
