@@ -66,7 +66,9 @@ fn split_port(host: &str) -> (&str, Option<&str>) {
 /// A registered name, an IPv4 address or a bracketed IPv6 address, and a numeric port.
 fn is_valid(host: &str) -> bool {
     let (name, port) = split_port(host);
-    let port_is_valid = port.is_none_or(|port| port.is_empty() || port.parse::<u16>().is_ok());
+    // A number may begin with `+` in Rust, and not in a port.
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    let port_is_valid = port.is_none_or(|port| port.is_empty() || is_port(port));
     let name_is_valid = match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
         Some(literal) => literal.parse::<std::net::Ipv6Addr>().is_ok(),
         None => {

@@ -28,7 +28,7 @@ routes:
     upstream: ${UPSTREAM}
   - name: limited
     prefix: /limited
-    rate_limit: {requests: 5, per: 1h, by: [client]}
+    rate_limit: {requests: 5, per: 1h, by: [client_addr]}
     upstream: ${UPSTREAM}
 "#;
 
