@@ -1,7 +1,7 @@
 use std::{
     fmt,
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -15,6 +15,7 @@ use tower_service::Service;
 use super::{
     attempt::{Attempt, Patience},
     body::ResponseBody,
+    checker::Checker,
     connection::{Connection, Unanswered},
     head,
     line::Line,
@@ -28,6 +29,7 @@ use crate::{
     forwarding,
     random::Random,
     refusal::Asked,
+    task::Task,
     upstream::{
         Balance, Endpoint, Guards, HostPolicy, Member, Settings, UpstreamConfigError,
         set::{Counts, Course, Endpoints, Visit},
@@ -47,6 +49,8 @@ struct Shared {
     endpoints: Endpoints<Line>,
     settings: Settings,
     guards: Option<Guards>,
+    /// The checks of endpoints, once they run.
+    checking: OnceLock<Task>,
     clock: Clock,
     random: Random,
 }
@@ -62,10 +66,12 @@ impl Forward {
         settings: Settings,
     ) -> Result<Self, UpstreamConfigError> {
         let clock = Clock::default();
-        let endpoints = Endpoints::new(balance, clock.clone(), Counts::default());
-        let forward =
-            Self(Arc::new(Shared { endpoints, settings, guards, clock, random: Random::default() }));
+        let counts = settings.meter.as_ref().map(|(meter, upstream)| Counts::new(meter, upstream));
+        let endpoints = Endpoints::new(balance, clock.clone(), counts.unwrap_or_default());
+        let (checking, random) = (OnceLock::new(), Random::default());
+        let forward = Self(Arc::new(Shared { endpoints, settings, guards, checking, clock, random }));
         forward.replace(members)?;
+        forward.0.check_health();
         Ok(forward)
     }
 
@@ -105,6 +111,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> ForwardFuture {
         let shared = Arc::clone(&self.0);
+        shared.check_health();
         let (head, body) = request.into_parts();
         let body = Body::new(body);
         Box::pin(async move { shared.forward(head, body).await })
@@ -112,6 +119,26 @@ where
 }
 
 impl Shared {
+    /// Lets checks run from now on: from the start where there is a runtime already, else from the first request.
+    fn check_health(&self) {
+        let Some(checks) = &self.endpoints.balance().checks else { return };
+        if self.checking.get().is_some() {
+            return;
+        }
+        let checker = Checker {
+            checks: checks.clone(),
+            endpoints: self.endpoints.clone(),
+            settings: self.settings.clone(),
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+        };
+        let meter = self.settings.meter.as_ref().map(|(meter, _)| meter.clone()).unwrap_or_default();
+        if let Ok(task) = Task::start("health_check", &self.clock, &meter, move || checker.clone().run()) {
+            // Two first requests may both start it; the second task ends here.
+            let _ = self.checking.set(task);
+        }
+    }
+
     async fn forward(&self, mut parts: Parts, body: Body) -> Result<Response<Body>, UpstreamError> {
         let facts = Facts::get(&parts.extensions).cloned();
         let switch = Switch::take(&mut parts, !body.is_end_stream(), &self.settings.upgrades, &self.random);
@@ -268,7 +295,7 @@ impl Shared {
             }
             Judged::Ordinary(response) => {
                 let once = Arc::new(Pool::new(0, Duration::ZERO));
-                Ok(self.answer(response, connection, &once, attempt))
+                self.answer(response, connection, &once, attempt)
             }
         }
     }
@@ -299,7 +326,7 @@ impl Shared {
             let unasked = "the upstream switched protocols without being asked";
             return Err(Unanswered::Failed(UpstreamError::because(ErrorKind::Protocol, unasked)));
         }
-        Ok(self.answer(response, connection, &line.pool, attempt))
+        self.answer(response, connection, &line.pool, attempt)
     }
 
     /// An upstream's answer as it is passed on; `pool` gets the connection back.
@@ -309,8 +336,11 @@ impl Shared {
         connection: Connection,
         pool: &Arc<Pool>,
         attempt: &mut Attempt<'_>,
-    ) -> Response<Body> {
+    ) -> Result<Response<Body>, Unanswered> {
         let (mut head, body) = response.into_parts();
+        if let Err(wrong) = forwarding::check_answer_framing(&mut head.headers) {
+            return Err(Unanswered::Failed(UpstreamError::because(ErrorKind::Protocol, wrong)));
+        }
         forwarding::remove_hop_by_hop(&mut head.headers);
         head.version = Version::HTTP_11;
         // What hyper left here belongs to the connection behind us.
@@ -319,7 +349,7 @@ impl Shared {
         let body = ResponseBody::new(body, connection, pool, idle_timeout, self.clock.clone());
         let (admitted, visit) = attempt.answered(&head);
         let body = body.watched_by(admitted, visit);
-        Response::from_parts(head, Body::new(body))
+        Ok(Response::from_parts(head, Body::new(body)))
     }
 }
 

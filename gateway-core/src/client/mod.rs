@@ -27,6 +27,7 @@
 
 mod attempt;
 mod body;
+mod checker;
 mod connection;
 mod explain;
 mod forward;

@@ -21,7 +21,7 @@ pub mod set;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::{client::Forward, forwarding::Pseudonym, tunnel::Upgrades};
+use crate::{client::Forward, forwarding::Pseudonym, meter::Meter, tunnel::Upgrades};
 
 pub use discover::{Discover, Member};
 pub use endpoint::Endpoint;
@@ -65,6 +65,8 @@ pub(crate) struct Settings {
     pub(crate) max_idle: usize,
     pub(crate) host: HostPolicy,
     pub(crate) pseudonym: Pseudonym,
+    /// And the label of the upstream.
+    pub(crate) meter: Option<(Meter, String)>,
     pub(crate) upgrades: Upgrades,
 }
 
@@ -98,6 +100,7 @@ impl Upstream {
                 max_idle: 64,
                 host: HostPolicy::Preserve,
                 pseudonym: Pseudonym::default(),
+                meter: None,
                 upgrades: Upgrades::default(),
             },
             guards: None,
@@ -150,6 +153,13 @@ impl Upstream {
     #[must_use]
     pub fn max_idle(mut self, connections: usize) -> Self {
         self.settings.max_idle = connections;
+        self
+    }
+
+    /// Counts what becomes of its endpoints, under this label; see [`Counts`](set::Counts).
+    #[must_use]
+    pub fn meter(mut self, meter: &Meter, upstream: impl Into<String>) -> Self {
+        self.settings.meter = Some((meter.clone(), upstream.into()));
         self
     }
 
