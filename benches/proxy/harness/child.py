@@ -47,6 +47,11 @@ class Child:
             except subprocess.TimeoutExpired:
                 continue
 
+    def end_tree(self) -> None:
+        """Ends the last of the tree, so that a program that runs another one sees its end and can say what it found."""
+        os.kill(self.tree()[-1], signal.SIGTERM)
+        self.process.wait(timeout=60)
+
     def wait_for(self, port: int, at_most: float = 60.0) -> None:
         """Waits until it accepts connections. A process that ended by itself is trouble."""
         deadline = time.monotonic() + at_most

@@ -10,13 +10,13 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::{connection::Connection, pool::Pool};
+use super::{connection::Connection, line::Line, pool::Pool};
 use crate::{
     BoxError, Clock, UpstreamError,
     clock::Sleep,
     error::ErrorKind,
     forwarding::remove_from_trailers,
-    upstream::{Admitted, TryEnd},
+    upstream::{Admitted, TryEnd, set::Visit},
 };
 
 /// The body of an upstream's answer. Its connection is busy until the body ended; dropping it before closes the
@@ -26,6 +26,8 @@ pub struct ResponseBody {
     lease: Option<(Connection, Arc<Pool>)>,
     /// Told when the body breaks off.
     admitted: Option<Admitted>,
+    /// Under way until the body ended.
+    visit: Option<Visit<Line>>,
     idle_timeout: Duration,
     clock: Clock,
     /// Made when the body first has to wait, and then only reset.
@@ -45,6 +47,7 @@ impl ResponseBody {
             body,
             lease: Some((connection, Arc::clone(pool))),
             admitted: None,
+            visit: None,
             idle_timeout,
             clock,
             idle: None,
@@ -56,9 +59,11 @@ impl ResponseBody {
         body
     }
 
-    /// Tells the endpoint's guard if the body breaks off.
-    pub(super) fn watched_by(mut self, admitted: Option<Admitted>) -> Self {
-        self.admitted = admitted.filter(|_| !self.body.is_end_stream());
+    /// Tells the endpoint's guard if the body breaks off, and the visit when it ends.
+    pub(super) fn watched_by(mut self, admitted: Option<Admitted>, visit: Option<Visit<Line>>) -> Self {
+        if !self.body.is_end_stream() {
+            (self.admitted, self.visit) = (admitted, visit);
+        }
         self
     }
 
@@ -67,9 +72,13 @@ impl ResponseBody {
         if let Some(admitted) = self.admitted.take() {
             admitted.settle(TryEnd::BrokeOff);
         }
+        if let Some(visit) = self.visit.take() {
+            visit.failed();
+        }
     }
 
     fn release(&mut self) {
+        self.visit = None;
         if let Some((connection, pool)) = self.lease.take() {
             pool.put(connection);
         }

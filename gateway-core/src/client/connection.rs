@@ -26,7 +26,7 @@ impl Connection {
             .await
             .map_err(|error| UpstreamError::because(ErrorKind::Connect, error))?;
         // Its errors reach the exchange that they belong to; between exchanges nobody needs them.
-        tokio::spawn(async move { drop(driver.await) });
+        tokio::spawn(async move { drop(driver.with_upgrades().await) });
         Ok(Self(sender))
     }
 

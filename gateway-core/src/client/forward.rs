@@ -1,7 +1,7 @@
 use std::{
     fmt,
     pin::{Pin, pin},
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -9,29 +9,35 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, Version, header, request::Parts};
 use http_body::Body as HttpBody;
+use hyper::body::Incoming;
 use tower_service::Service;
 
 use super::{
     attempt::{Attempt, Patience},
     body::ResponseBody,
+    checker::Checker,
     connection::{Connection, Unanswered},
     head,
     line::Line,
     pool::Pool,
     progress::Progress,
-    turns::Turns,
+    upgrade::{Judged, Switch},
 };
 use crate::{
-    Body, BoxError, Clock, Explanation, Facts, Refusal, UpstreamError, Verdict,
+    Body, BoxError, Clock, Facts, Refusal, UpstreamError,
     error::ErrorKind,
-    explain::Explain,
     forwarding,
+    random::Random,
     refusal::Asked,
-    upstream::{Endpoint, EndpointGuard, HostPolicy, Settings},
+    task::Task,
+    upstream::{
+        Balance, Endpoint, Guards, HostPolicy, Member, Settings, UpstreamConfigError,
+        set::{Counts, Course, Endpoints, Visit},
+    },
 };
 
-/// Forwards requests to the endpoints of an [`Upstream`](crate::upstream::Upstream), in turn. Clones share the
-/// connections. One boxed future per request; a body that no layer changed is not boxed.
+/// Forwards requests to the endpoints of an [`Upstream`](crate::upstream::Upstream), as its
+/// [`Balance`](crate::upstream::Balance) says. Clones share the connections. One boxed future per request; a body that no layer changed is not boxed.
 ///
 /// **Reads** the facts peer, trust, client address, request id and deadline; **writes** the endpoint. **Answers** 508
 /// to a request that came back to this gateway, 400 to one that names two hosts, 405 to `CONNECT`, 503 `circuit_open`
@@ -40,10 +46,13 @@ use crate::{
 pub struct Forward(Arc<Shared>);
 
 struct Shared {
-    lines: Vec<Line>,
+    endpoints: Endpoints<Line>,
     settings: Settings,
-    turns: Turns,
+    guards: Option<Guards>,
+    /// The checks of endpoints, once they run.
+    checking: OnceLock<Task>,
     clock: Clock,
+    random: Random,
 }
 
 /// The future of [`Forward`].
@@ -51,15 +60,39 @@ pub type ForwardFuture = Pin<Box<dyn Future<Output = Result<Response<Body>, Upst
 
 impl Forward {
     pub(crate) fn new(
-        endpoints: impl Iterator<Item = (Endpoint, Option<Arc<dyn EndpointGuard>>)>,
+        members: Vec<Member>,
+        balance: Balance,
+        guards: Option<Guards>,
         settings: Settings,
-    ) -> Self {
-        let line = |(endpoint, guard)| {
-            let pool = Arc::new(Pool::new(settings.max_idle, settings.idle_timeout));
-            Line { endpoint, pool, guard }
+    ) -> Result<Self, UpstreamConfigError> {
+        let clock = Clock::default();
+        let counts = settings.meter.as_ref().map(|(meter, upstream)| Counts::new(meter, upstream));
+        let endpoints = Endpoints::new(balance, clock.clone(), counts.unwrap_or_default());
+        let (checking, random) = (OnceLock::new(), Random::default());
+        let forward = Self(Arc::new(Shared { endpoints, settings, guards, checking, clock, random }));
+        forward.replace(members)?;
+        forward.0.check_health();
+        Ok(forward)
+    }
+
+    /// From now on these are the endpoints. Those that stay keep their connections, their circuits and what is known of
+    /// their health; those that vanished finish what is under way, and then close their connections.
+    ///
+    /// # Errors
+    /// Names the first endpoint that cannot be used. Then everything stays as it is.
+    pub fn replace(&self, members: impl IntoIterator<Item = Member>) -> Result<(), UpstreamConfigError> {
+        let members = members.into_iter().map(Member::checked).collect::<Result<Vec<_>, _>>()?;
+        let line = |member: &Member| {
+            let endpoint = Endpoint::parse(&member.url)?;
+            let guard = self.0.guards.as_ref().map(|guards| guards.make(&endpoint));
+            Ok(Line::new(endpoint, guard, &self.0.settings))
         };
-        let lines = endpoints.map(line).collect();
-        Self(Arc::new(Shared { lines, settings, turns: Turns::default(), clock: Clock::default() }))
+        self.0.endpoints.replace(&members, line)
+    }
+
+    /// The endpoints and what is known of them.
+    pub(super) fn live(&self) -> &Endpoints<Line> {
+        &self.0.endpoints
     }
 }
 
@@ -78,35 +111,45 @@ where
 
     fn call(&mut self, request: Request<B>) -> ForwardFuture {
         let shared = Arc::clone(&self.0);
+        shared.check_health();
         let (head, body) = request.into_parts();
         let body = Body::new(body);
         Box::pin(async move { shared.forward(head, body).await })
     }
 }
 
-impl Explain for Forward {
-    fn explain(&self, _: &Parts, say: &mut Vec<Explanation>) {
-        let lines = &self.0.lines;
-        let urls: Vec<&str> = lines.iter().map(|line| &**line.endpoint.url()).collect();
-        let guards: Vec<_> =
-            lines.iter().filter_map(|line| line.guard.as_ref()).map(|guard| guard.explain()).collect();
-        let skipped = guards.iter().filter(|guard| guard.verdict == Verdict::Skip).count();
-        say.extend(guards);
-        say.push(match lines.len() {
-            0 => Explanation::new("forward", Verdict::Refuse, "there is no endpoint"),
-            all if all == skipped => {
-                Explanation::new("forward", Verdict::Refuse, "every endpoint is passed over")
-            }
-            _ => Explanation::new("forward", Verdict::Pass, format!("to {} in turn", urls.join(", "))),
-        });
-    }
-}
-
 impl Shared {
+    /// Lets checks run from now on: from the start where there is a runtime already, else from the first request.
+    fn check_health(&self) {
+        let Some(checks) = &self.endpoints.balance().checks else { return };
+        if self.checking.get().is_some() {
+            return;
+        }
+        let checker = Checker {
+            checks: checks.clone(),
+            endpoints: self.endpoints.clone(),
+            settings: self.settings.clone(),
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+        };
+        let meter = self.settings.meter.as_ref().map(|(meter, _)| meter.clone()).unwrap_or_default();
+        if let Ok(task) = Task::start("health_check", &self.clock, &meter, move || checker.clone().run()) {
+            // Two first requests may both start it; the second task ends here.
+            let _ = self.checking.set(task);
+        }
+    }
+
     async fn forward(&self, mut parts: Parts, body: Body) -> Result<Response<Body>, UpstreamError> {
         let facts = Facts::get(&parts.extensions).cloned();
-        if let Err(refusal) = head::prepare(&mut parts, facts.as_ref(), &self.settings.pseudonym) {
-            return Ok(refusal.into_response(&Asked::of(&parts)));
+        let switch = Switch::take(&mut parts, !body.is_end_stream(), &self.settings.upgrades, &self.random);
+        let prepared = switch.and_then(|switch| {
+            head::prepare(&mut parts, facts.as_ref(), &self.settings.pseudonym)?;
+            Ok(switch)
+        });
+        match prepared {
+            Ok(None) => {}
+            Ok(Some(switch)) => switch.put(&mut parts),
+            Err(refusal) => return Ok(refusal.into_response(&Asked::of(&parts))),
         }
         head::frame_explicitly(&mut parts, &body);
         let start = self.clock.now();
@@ -120,7 +163,9 @@ impl Shared {
         let patience =
             Patience { start, progress, own, try_end, response_timeout: self.settings.response_timeout };
         let mut until = patience.end();
-        let mut exchange = pin!(self.exchange(Request::from_parts(parts, body), facts.as_ref(), &patience));
+        let key = self.endpoints.balance().policy.key_of(&parts);
+        let request = Request::from_parts(parts, body);
+        let mut exchange = pin!(self.exchange(request, key, facts.as_ref(), &patience));
         loop {
             if let Some(outcome) = self.clock.timeout(until, exchange.as_mut()).await {
                 return outcome;
@@ -132,10 +177,11 @@ impl Shared {
         }
     }
 
-    /// Tries the endpoints in turn until one takes the request. Those whose guard says no are passed over.
+    /// Tries one endpoint after the other until one takes the request. Those whose guard says no are passed over.
     async fn exchange(
         &self,
         mut request: Request<Body>,
+        key: Option<u64>,
         facts: Option<&Facts>,
         patience: &Patience,
     ) -> Result<Response<Body>, UpstreamError> {
@@ -143,8 +189,15 @@ impl Shared {
         let asked = request.uri().clone();
         let mut failure = None;
         let mut retry_after: Option<Duration> = None;
-        for line in self.turns.order(&self.lines, facts) {
-            let mut attempt = match Attempt::of(line.guard.as_ref(), patience, &self.clock) {
+        // Whoever holds the list keeps the connections of endpoints that vanish meanwhile.
+        let (list, now) = (self.endpoints.list(), self.endpoints.time_of(patience.start));
+        self.endpoints.look_after(&list, now);
+        let before = facts.filter(|facts| facts.attempt() > 1).and_then(Facts::endpoint);
+        for place in Course::new(&list, key, before.as_deref(), now) {
+            let kept = &list.kept()[place];
+            let line = kept.item();
+            let visit = || Visit::begin(&self.endpoints, kept, now);
+            let mut attempt = match Attempt::of(line.guard.as_ref(), visit, patience, &self.clock) {
                 Ok(attempt) => attempt,
                 Err(after) => {
                     retry_after = Some(retry_after.map_or(after, |nearest| nearest.min(after)));
@@ -200,6 +253,9 @@ impl Shared {
         deadline: Instant,
         attempt: &mut Attempt<'_>,
     ) -> Result<Response<Body>, Unanswered> {
+        if let Some(switch) = Switch::of(&request).cloned() {
+            return self.try_switch(line, request, switch, deadline, attempt).await;
+        }
         while let Some(connection) = line.pool.take() {
             match self.send(line, connection, request, attempt).await {
                 Err(Unanswered::Unsent(unsent, _)) => request = *unsent,
@@ -211,6 +267,36 @@ impl Shared {
             // Nobody waits for another endpoint any more.
             Err(error) if error.kind() == ErrorKind::Timeout => Err(Unanswered::Failed(error)),
             Err(error) => Err(Unanswered::Unsent(Box::new(request), error)),
+        }
+    }
+
+    /// A connection of its own, which ends with the answer unless it becomes a tunnel.
+    async fn try_switch(
+        &self,
+        line: &Line,
+        request: Request<Body>,
+        switch: Switch,
+        deadline: Instant,
+        attempt: &mut Attempt<'_>,
+    ) -> Result<Response<Body>, Unanswered> {
+        let mut connection = match self.connect(line, deadline).await {
+            Ok(connection) => connection,
+            Err(error) if error.kind() == ErrorKind::Timeout => return Err(Unanswered::Failed(error)),
+            Err(error) => return Err(Unanswered::Unsent(Box::new(request), error)),
+        };
+        let response = connection.send(request).await?;
+        let judged = switch.judge(response, &self.settings.upgrades, &self.clock, &self.random);
+        match judged.map_err(Unanswered::Failed)? {
+            Judged::Switched(response) => {
+                let (head, body) = response.into_parts();
+                // A tunnel that breaks says nothing of its endpoint: clients close as they like.
+                drop(attempt.answered(&head));
+                Ok(Response::from_parts(head, body))
+            }
+            Judged::Ordinary(response) => {
+                let once = Arc::new(Pool::new(0, Duration::ZERO));
+                self.answer(response, connection, &once, attempt)
+            }
         }
     }
 
@@ -240,14 +326,29 @@ impl Shared {
             let unasked = "the upstream switched protocols without being asked";
             return Err(Unanswered::Failed(UpstreamError::because(ErrorKind::Protocol, unasked)));
         }
+        self.answer(response, connection, &line.pool, attempt)
+    }
+
+    /// An upstream's answer as it is passed on; `pool` gets the connection back.
+    fn answer(
+        &self,
+        response: Response<Incoming>,
+        connection: Connection,
+        pool: &Arc<Pool>,
+        attempt: &mut Attempt<'_>,
+    ) -> Result<Response<Body>, Unanswered> {
         let (mut head, body) = response.into_parts();
+        if let Err(wrong) = forwarding::check_answer_framing(&mut head.headers) {
+            return Err(Unanswered::Failed(UpstreamError::because(ErrorKind::Protocol, wrong)));
+        }
         forwarding::remove_hop_by_hop(&mut head.headers);
         head.version = Version::HTTP_11;
         // What hyper left here belongs to the connection behind us.
         head.extensions = http::Extensions::new();
         let idle_timeout = self.settings.body_idle_timeout;
-        let body = ResponseBody::new(body, connection, &line.pool, idle_timeout, self.clock.clone());
-        let body = body.watched_by(attempt.answered(&head));
+        let body = ResponseBody::new(body, connection, pool, idle_timeout, self.clock.clone());
+        let (admitted, visit) = attempt.answered(&head);
+        let body = body.watched_by(admitted, visit);
         Ok(Response::from_parts(head, Body::new(body)))
     }
 }
@@ -260,14 +361,14 @@ fn all_open(after: Duration) -> Refusal {
 
 impl Forward {
     /// The URLs of the endpoints.
-    pub fn endpoints(&self) -> impl Iterator<Item = &str> {
-        self.0.lines.iter().map(|line| &**line.endpoint.url())
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<Arc<str>> {
+        self.0.endpoints.list().kept().iter().map(|kept| Arc::clone(kept.url())).collect()
     }
 }
 
 impl fmt::Debug for Forward {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let urls = self.0.lines.iter().map(|line| line.endpoint.url());
-        f.debug_list().entries(urls).finish()
+        f.debug_list().entries(self.endpoints()).finish()
     }
 }

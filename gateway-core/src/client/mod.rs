@@ -27,13 +27,15 @@
 
 mod attempt;
 mod body;
+mod checker;
 mod connection;
+mod explain;
 mod forward;
 mod head;
 mod line;
 mod pool;
 mod progress;
-mod turns;
+mod upgrade;
 
 pub use body::ResponseBody;
 pub use forward::{Forward, ForwardFuture};

@@ -26,10 +26,13 @@ use super::{
     drain,
     listener::Entry,
     origin::Origin,
+    patience::Wait,
     place::Place,
     refuse::Refusals,
 };
 use crate::BoxError;
+#[cfg(feature = "tls")]
+use crate::tls::ServerTls;
 
 /// Accepts connections until the server stops; then waits for those that are open.
 pub(super) async fn run<S, B>(
@@ -118,16 +121,68 @@ where
 {
     /// Each way to begin is a task of its own type, so that a connection in plain text pays for no other.
     fn start(self, entry: &Entry, place: Place, connections: &mut JoinSet<()>) {
-        let Self { stream, origin, service, shared, stopping } = self;
+        match &entry.proxy_protocol {
+            Some(protocol) if protocol.concerns(self.origin.peer) => {
+                let entry = entry.clone();
+                connections.spawn(place.held(Box::pin(self.begin_with_header(entry))));
+            }
+            _ => self.begin(entry, place, connections),
+        }
+    }
+
+    fn begin(self, entry: &Entry, place: Place, connections: &mut JoinSet<()>) {
+        #[cfg(not(feature = "tls"))]
+        let _ = entry;
         #[cfg(feature = "tls")]
         if let Some(tls) = &entry.tls {
-            let serving = handshake::serve(stream, origin, tls.clone(), service, shared, stopping);
-            connections.spawn(place.held(serving));
+            connections.spawn(place.held(self.encrypted(tls.clone())));
             return;
         }
+        connections.spawn(place.held(self.plain()));
+    }
+
+    /// First the PROXY protocol says who the peer is.
+    async fn begin_with_header(mut self, entry: Entry) {
+        let Shared { settings, counts, .. } = &*self.shared;
+        let Some(protocol) = &entry.proxy_protocol else { return };
+        let until = settings.clock.now() + settings.first_byte_timeout;
+        let read = tokio::select! {
+            biased;
+            read = settings.clock.timeout(until, protocol.read(&mut self.stream, &settings.clock)) => read,
+            () = connection::stopped(&mut self.stopping) => return,
+        };
+        match read {
+            Some(Ok(None)) => {}
+            Some(Ok(Some(client))) => {
+                self.origin.relay = Some(self.origin.peer);
+                self.origin.peer = client;
+            }
+            Some(Err(error)) => {
+                if error.kind() == io::ErrorKind::InvalidData {
+                    counts.proxy_protocol_errors.increment();
+                    tracing::debug!(target: "gateway", peer = %self.origin.peer, "no header of the PROXY protocol");
+                }
+                return;
+            }
+            None => return counts.given_up(Wait::Protocol),
+        }
+        #[cfg(feature = "tls")]
+        if let Some(tls) = entry.tls {
+            return self.encrypted(tls).await;
+        }
+        self.plain().await;
+    }
+
+    #[cfg(feature = "tls")]
+    fn encrypted(self, tls: ServerTls) -> impl Future<Output = ()> + Send {
+        let Self { stream, origin, service, shared, stopping } = self;
+        handshake::serve(stream, origin, tls, service, shared, stopping)
+    }
+
+    fn plain(self) -> impl Future<Output = ()> + Send {
+        let Self { stream, origin, service, shared, stopping } = self;
         let first_byte_by = shared.settings.clock.now() + shared.settings.first_byte_timeout;
-        let serving = connection::serve(stream, origin, first_byte_by, service, shared, stopping);
-        connections.spawn(place.held(serving));
+        connection::serve(stream, origin, first_byte_by, service, shared, stopping)
     }
 }
 

@@ -29,6 +29,7 @@ use super::{
     per_request::PerRequest,
     settings::{DEFAULT_HEADERS, Settings},
     sniff::{Protocol, sniff},
+    tunnels::Tunnels,
 };
 use crate::BoxError;
 
@@ -85,11 +86,14 @@ pub(super) async fn serve<T, S, B>(
     let activity = Activity::new(protocol);
     let patience = Patience::new(activity.clone(), settings);
     let io = TokioIo::new(Watched::new(start, stream, activity.clone(), settings.clock.clone()));
-    let service = PerRequest { service, origin, clock: settings.clock.clone(), activity };
+    let (tunnels, keeper) = Tunnels::new(stopping.clone(), activity.clone());
+    let clock = settings.clock.clone();
+    let service = PerRequest { service, origin, clock, activity, tunnels };
     let end = match protocol {
         Protocol::Http1 => {
-            let connection = http1(settings).serve_connection(io, service);
-            drive(connection, http1::Connection::graceful_shutdown, patience, stopping, counts).await
+            let connection = http1(settings).serve_connection(io, service).with_upgrades();
+            drive(connection, http1::UpgradeableConnection::graceful_shutdown, patience, stopping, counts)
+                .await
         }
         Protocol::Http2 => {
             let connection = http2(settings).serve_connection(io, service);
@@ -99,6 +103,7 @@ pub(super) async fn serve<T, S, B>(
     if let Err(error) = end {
         tracing::debug!(target: "gateway", %peer, %error, "a connection ended with an error");
     }
+    keeper.closed().await;
 }
 
 /// Drives a connection to its end: its own, the one that `leave` brings about, or one by force.
@@ -159,6 +164,8 @@ fn http2(settings: &Settings) -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
+        // A WebSocket over a stream (RFC 8441); refused like any other method where nobody allows it.
+        .enable_connect_protocol()
         .keep_alive_interval(PING_AFTER)
         .keep_alive_timeout(PING_TIMEOUT)
         .max_concurrent_streams(settings.http2.streams)

@@ -9,6 +9,7 @@ pub(super) struct Counts {
     pub(super) accepted: Counter,
     pub(super) refused: Counter,
     pub(super) accept_errors: Counter,
+    pub(super) proxy_protocol_errors: Counter,
     #[cfg(feature = "tls")]
     pub(super) handshakes: Handshakes,
     #[cfg(feature = "tls")]
@@ -56,6 +57,11 @@ impl Counts {
             accept_errors: meter.counter(
                 "gateway_accept_errors_total",
                 "Connections that could not be accepted.",
+                &[],
+            ),
+            proxy_protocol_errors: meter.counter(
+                "gateway_proxy_protocol_errors_total",
+                "Connections without the header of the PROXY protocol that they should begin with.",
                 &[],
             ),
             #[cfg(feature = "tls")]

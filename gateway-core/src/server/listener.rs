@@ -7,6 +7,7 @@ use std::{
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::TcpListener;
 
+use super::ProxyProtocol;
 #[cfg(feature = "tls")]
 use crate::tls::ServerTls;
 
@@ -31,6 +32,7 @@ enum Source {
 /// How a connection begins.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Entry {
+    pub(super) proxy_protocol: Option<ProxyProtocol>,
     #[cfg(feature = "tls")]
     pub(super) tls: Option<ServerTls>,
 }
@@ -64,6 +66,13 @@ impl Listener {
     #[must_use]
     pub fn tls(mut self, tls: ServerTls) -> Self {
         self.entry.tls = Some(tls);
+        self
+    }
+
+    /// Connections of some peers begin with a header that says who the peer really is, before TLS.
+    #[must_use]
+    pub fn proxy_protocol(mut self, protocol: ProxyProtocol) -> Self {
+        self.entry.proxy_protocol = Some(protocol);
         self
     }
 

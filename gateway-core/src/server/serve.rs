@@ -176,7 +176,7 @@ impl<S> Server<S> {
 
     /// Counts connections in this meter: `gateway_connections`, `gateway_connections_total{outcome}` (`accepted` or
     /// `refused`), `gateway_connection_timeouts_total{waited_for}` (`handshake`, `protocol`, `head`, `request` or `write`),
-    /// `gateway_accept_errors_total` and, with the feature `tls`, `gateway_tls_handshakes_total{outcome}` (`full`,
+    /// `gateway_accept_errors_total`, `gateway_proxy_protocol_errors_total` and, with the feature `tls`, `gateway_tls_handshakes_total{outcome}` (`full`,
     /// `resumed` or `failed`).
     pub fn meter(mut self, meter: &Meter) -> Self {
         self.settings.meter = meter.clone();

@@ -6,6 +6,8 @@ mod deadlines;
 mod drain;
 mod overload;
 mod protocols;
+mod proxy_protocol;
+mod storms;
 mod threads;
 #[cfg(feature = "tls")]
 mod tls;

@@ -36,9 +36,8 @@
 #[cfg(feature = "config")]
 pub(crate) mod config;
 mod layer;
-
 mod walk;
 
-pub use gateway_core::network::{Network, NetworkError};
+pub use gateway_core::{Network, NetworkError};
 pub use layer::{ClientAddr, ClientAddrLayer, Resolver};
 pub use walk::ForwardedHeader;

@@ -1,15 +1,13 @@
-use std::net::SocketAddr;
-
 use gateway_core::upstream::Upstream;
 
-use super::{Context, Declared, Problems, Section, Source, read, stack, upstream};
+use super::{Context, Declared, Problems, Section, Source, Workers, listen, read, stack, upstream};
 use crate::{
     metrics::MetricsEndpoint,
-    routing::{self, LiveTable, NotFound, RoutingLayer, Rule, Stack, TableBuilder},
+    routing::{self, NotFound, RoutingLayer, Rule, Stack, TableBuilder},
 };
 
-/// Reads a document and makes a gateway of it. Nothing is opened, resolved or connected to yet, so this also serves
-/// to check a document.
+/// Reads a document and makes a gateway of it. Of what it names, only the files of certificates and keys are read;
+/// nothing is resolved, connected to or listened on yet, so this also serves to check a document.
 ///
 /// # Errors
 /// Every mistake in it, with its place and what was meant.
@@ -22,7 +20,8 @@ pub fn load(
 }
 
 /// ```yaml
-/// listen: 127.0.0.1:8080
+/// listen: 127.0.0.1:8080 # one address, or a list: see `Listen`
+/// workers: per_cpu       # per_cpu | shared | a number of threads
 /// request_id: {...}      # and the other concerns of the whole gateway, each under its own name
 /// routing: {...}         # what requests get that no route serves
 /// routes:
@@ -31,8 +30,9 @@ pub fn load(
 ///     rate_limit: {...}  # the concerns of the route
 ///     upstream: http://10.0.0.1:8080
 /// ```
-fn document(section: &mut Section<'_>) -> Option<Declared> {
-    let listen = section.or("listen", DEFAULT_LISTEN);
+pub(super) fn document(section: &mut Section<'_>) -> Option<Declared> {
+    let listeners = listen::listen(section);
+    let workers = section.or("workers", Workers::default());
     let wide = stack::wide(section);
     let routing = section.section("routing", routing::config::layer);
     let mut table = TableBuilder::default();
@@ -47,13 +47,12 @@ fn document(section: &mut Section<'_>) -> Option<Declared> {
             section.fail("metrics", error.message());
         }
     }
-    let owned = section.owned();
-    let table = LiveTable::from(table.build());
+    let table = table.build();
     let routing = match routing {
         Some(make) => make(table),
         None => RoutingLayer::of(table),
     };
-    Some(Declared::new(listen, wide, routing, lines, owned, &section.context().meter))
+    Some(Declared::new(listeners, workers, wide, routing, lines, section))
 }
 
 fn route(section: &mut Section<'_>, table: &mut TableBuilder<Stack>, lines: &mut Vec<String>) -> Option<()> {
@@ -79,6 +78,3 @@ fn route(section: &mut Section<'_>, table: &mut TableBuilder<Stack>, lines: &mut
     routing::config::report(section, &errors);
     Some(())
 }
-
-/// Only this machine: what the world may reach is a decision.
-const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);

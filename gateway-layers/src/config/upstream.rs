@@ -5,23 +5,32 @@ use std::time::Duration;
 use gateway_core::{
     client::Forward,
     identity::Identity,
+    tunnel::Upgrades,
     upstream::{HostPolicy, Upstream},
 };
 
-use super::{Section, Words};
+use super::{Section, Words, balance, health};
 use crate::circuit_breaker::EndpointBreakers;
 
 /// ```yaml
 /// upstream: http://10.0.0.1:8080                       # one endpoint
 /// upstream: [http://10.0.0.1:8080, http://10.0.0.2:8080]  # several, in turn
 /// upstream:
-///   endpoints: [http://10.0.0.1:8080]
+///   endpoints: [http://10.0.0.1:8080]                  # or {url, weight, priority, zone}; see `balance`
+///   balance: round_robin                               # see `balance`
+///   health: {passive: {}, panic: use_all}              # see `health`
 ///   connect_timeout: 1s
 ///   response_timeout: 30s
 ///   body_idle_timeout: 60s
 ///   idle_timeout: 30s
 ///   max_idle: 64
 ///   host: preserve                                     # preserve | upstream
+///   upgrades: [websocket]                              # or, with more to say:
+///   upgrades:
+///     protocols: [websocket]
+///     origins: [https://shop.example]
+///     idle_timeout: 5m
+///     max_duration: 24h
 /// ```
 pub(super) fn read(
     route: &mut Section<'_>,
@@ -44,6 +53,8 @@ pub(crate) fn optional(
     };
     // Routes that lead to the same place in the same way share its connections; the circuits of a route are its own.
     let way = format!("{upstream:?}");
+    // Where several routes share it, it counts under the name of the first.
+    let upstream = upstream.meter(&route.context().meter, route.place());
     let forward = route.checked("upstream", upstream.build())?;
     let forward = match breakers {
         Some(_) => forward,
@@ -56,14 +67,21 @@ pub(crate) fn optional(
 }
 
 fn long(section: &mut Section<'_>) -> Option<Upstream> {
-    let endpoints = section.required::<Vec<String>>("endpoints");
+    let members = balance::members(section);
+    let mut balance = balance::read(section);
+    health::read(section, &mut balance);
     let connect_timeout = section.optional::<Duration>("connect_timeout");
     let response_timeout = section.optional::<Duration>("response_timeout");
     let body_idle_timeout = section.optional::<Duration>("body_idle_timeout");
     let idle_timeout = section.optional::<Duration>("idle_timeout");
     let max_idle = section.optional::<usize>("max_idle");
     let host = section.or("host", HostPolicy::Preserve);
-    let mut upstream = Upstream::new(endpoints?).host(host);
+    let upgrades = section.either::<Vec<String>, _>(
+        "upgrades",
+        |protocols| Some(Upgrades::new(protocols)),
+        long_upgrades,
+    );
+    let mut upstream = Upstream::of(members?).balance(balance).host(host);
     if let Some(timeout) = connect_timeout {
         upstream = upstream.connect_timeout(timeout);
     }
@@ -79,10 +97,83 @@ fn long(section: &mut Section<'_>) -> Option<Upstream> {
     if let Some(connections) = max_idle {
         upstream = upstream.max_idle(connections);
     }
+    if let Some(upgrades) = upgrades {
+        upstream = upstream.upgrades(upgrades.meter(&section.context().meter));
+    }
     Some(upstream)
+}
+
+fn long_upgrades(section: &mut Section<'_>) -> Option<Upgrades> {
+    let protocols = section.required::<Vec<String>>("protocols");
+    let origins = section.optional::<Vec<String>>("origins");
+    let idle_timeout = section.optional::<Duration>("idle_timeout");
+    let max_duration = section.optional::<Duration>("max_duration");
+    let mut upgrades = Upgrades::new(protocols?);
+    if let Some(origins) = origins {
+        upgrades = upgrades.origins(origins);
+    }
+    if let Some(timeout) = idle_timeout {
+        upgrades = upgrades.idle_timeout(timeout);
+    }
+    if let Some(duration) = max_duration {
+        upgrades = upgrades.max_duration(duration);
+    }
+    Some(upgrades)
 }
 
 impl Words for HostPolicy {
     const WORDS: &'static [(&'static str, Self)] =
         &[("preserve", Self::Preserve), ("upstream", Self::Upstream)];
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use gateway_core::{
+        Body,
+        testing::{ScriptedUpstream, Step},
+    };
+    use http::Request;
+    use tower::ServiceExt;
+
+    use crate::config::{self, Context, Declared, Source};
+
+    fn load(text: &str, context: &Context) -> Declared {
+        config::load(Source { name: "test", text }, |_| None, context).unwrap()
+    }
+
+    async fn ask(declared: &Declared, path: &str) {
+        let request = Request::get(path).header("host", "a.test").body(Body::empty()).unwrap();
+        let answer = declared.service().oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(&Body::collect_limited(answer.into_body(), 10).await.unwrap()[..], b"ok");
+        // The connection is given back by its own task.
+        tokio::task::yield_now().await;
+    }
+
+    #[tokio::test]
+    async fn routes_share_connections_if_they_lead_to_the_same_place_in_the_same_way() {
+        let ok = || Step::Send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+        let upstream = ScriptedUpstream::start(vec![vec![ok()]; 6]).await.unwrap();
+        let url = upstream.url();
+        let text = format!(
+            "
+routes:
+  - {{prefix: /a, upstream: '{url}'}}
+  - {{prefix: /b, upstream: '{url}'}}
+  - {{prefix: /other, upstream: {{endpoints: '{url}', host: upstream}}}}
+  - {{prefix: /guarded, circuit_breaker: {{}}, upstream: '{url}'}}
+"
+        );
+        let context = Context::default();
+        let declared = load(&text, &context);
+        for (path, connections) in [("/a", 1), ("/b", 1), ("/other", 2), ("/guarded", 3), ("/a", 3)] {
+            ask(&declared, path).await;
+            assert_eq!(upstream.connections(), connections, "after {path}");
+        }
+        let next = Context { shelf: Arc::new(context.shelf.next()), ..context };
+        ask(&load(&text, &next), "/b").await;
+        assert_eq!(upstream.connections(), 3, "the next graph goes on with them");
+    }
 }

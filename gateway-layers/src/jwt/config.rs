@@ -1,6 +1,6 @@
 //! The part of the document under `jwt`.
 
-use std::{borrow::Cow, fs, time::Duration};
+use std::{borrow::Cow, time::Duration};
 
 use gateway_core::{Mode, fetch::Fetch, identity::Identity};
 use http::HeaderName;
@@ -240,7 +240,7 @@ fn key(section: &mut Section<'_>) -> Option<VerifyingKey> {
     let algorithm = algorithm?;
     let key = match (pem, jwk, secret) {
         (Some(pem), _, _) => {
-            let text = section.checked("pem", text_or_file(pem.expose()))?;
+            let text = text_or_file(section, &pem)?;
             section.checked("pem", VerifyingKey::pem(algorithm, &text))
         }
         (_, Some(jwk), _) => section.checked("jwk", VerifyingKey::jwk(algorithm, jwk.expose())),
@@ -257,15 +257,15 @@ fn key(section: &mut Section<'_>) -> Option<VerifyingKey> {
 
 /// A key's text, which stands in the document or in a file that the document names. What it is not, is not repeated:
 /// it may be a key.
-fn text_or_file(pem: &str) -> Result<Cow<'_, str>, String> {
-    if pem.trim_start().starts_with("-----BEGIN ") {
-        return Ok(pem.into());
-    }
-    match fs::metadata(pem) {
-        Ok(file) if file.len() > LONGEST_FILE => Err("a file of more than 64 KiB is no key".to_owned()),
-        _ => fs::read_to_string(pem).map(Cow::Owned).map_err(|error| {
-            format!("it is neither PEM (-----BEGIN PUBLIC KEY-----) nor a file that can be read: {error}")
-        }),
+fn text_or_file(section: &mut Section<'_>, pem: &Secret) -> Option<String> {
+    match pem.expose().trim_start().starts_with("-----BEGIN ") {
+        true => Some(pem.expose().to_owned()),
+        false => {
+            let read = section.read_file(pem.expose()).map_err(|error| {
+                format!("it is neither PEM (-----BEGIN PUBLIC KEY-----) nor a file that can be read: {error}")
+            });
+            section.checked("pem", read)
+        }
     }
 }
 
@@ -303,6 +303,3 @@ impl Value for TokenPlace {
 }
 
 const LONGEST_LEEWAY: Duration = Duration::from_secs(300);
-
-/// Ten times the longest key.
-const LONGEST_FILE: u64 = 64 << 10;

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use gateway_core::{Facts, facts::TlsSession, network::Network};
+use gateway_core::{Facts, Network, facts::TlsSession};
 use http::{HeaderName, header::CONTENT_TYPE, request::Parts};
 
 use super::{fields, hosts::Host, media::MediaType, text::Text};

@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc, time::SystemTime};
 
-use gateway_core::{facts::Route, network::Network};
+use gateway_core::{Network, facts::Route};
 use http::{HeaderName, Method, request::Parts};
 
 use super::{

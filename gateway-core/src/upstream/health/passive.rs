@@ -1,5 +1,5 @@
 use std::{
-    sync::atomic::{AtomicU32, AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -68,6 +68,7 @@ pub struct Passive {
     failed: AtomicU32,
     /// Until when it is ejected, or was the last time.
     until: AtomicU64,
+    is_out: AtomicBool,
     times: AtomicU32,
 }
 
@@ -115,6 +116,12 @@ impl Passive {
         self.until(now).map(|until| Duration::from_nanos(until - now))
     }
 
+    /// Whether its time is over since it was last asked this. Once for each ejection.
+    pub fn is_back(&self, now: u64) -> bool {
+        let is_over = self.is_out.load(Ordering::Relaxed) && !self.is_ejected(now);
+        is_over && self.is_out.swap(false, Ordering::Relaxed)
+    }
+
     /// How often in a row it was ejected.
     #[must_use]
     pub fn times(&self) -> u32 {
@@ -131,6 +138,7 @@ impl Passive {
         self.times.store(times, Ordering::Relaxed);
         self.in_a_row.store(0, Ordering::Relaxed);
         self.until.store(now.saturating_add(nanos(time)), Ordering::Relaxed);
+        self.is_out.store(true, Ordering::Relaxed);
         time
     }
 }
