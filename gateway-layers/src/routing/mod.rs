@@ -1,7 +1,8 @@
 //! Which rule serves a request: by host, path and method; 404 or 405 for the rest.
 //!
 //! Rules are compiled into an immutable [`Table`]; finding one costs the same among ten and among a hundred thousand,
-//! and allocates nothing. A [`LiveTable`] replaces it while requests are in flight. Each rule leads to a stack of its own, behind the one boxed seam of a gateway.
+//! and allocates nothing. With the feature `live_table` it can be replaced while requests are in flight. Each rule leads
+//! to a stack of its own, behind the one boxed seam of a gateway.
 //!
 //! ```
 //! use gateway_core::Body;
@@ -52,6 +53,7 @@ mod fields;
 mod hosts;
 mod layer;
 mod listeners;
+#[cfg(feature = "live_table")]
 mod live;
 mod media;
 mod methods;
@@ -77,6 +79,7 @@ pub(crate) use error::Part;
 pub use error::RuleError;
 pub use layer::{RoutingLayer, RulesError};
 pub use listeners::{Listeners, hosts_behind};
+#[cfg(feature = "live_table")]
 pub use live::LiveTable;
 pub use not_found::NotFound;
 #[cfg(feature = "aggregate")]
