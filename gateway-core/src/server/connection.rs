@@ -1,7 +1,7 @@
 //! One connection: which protocol, then requests until it ends, keeps us waiting, or is drained.
 
 use std::{
-    pin::{Pin, pin},
+    pin::Pin,
     sync::{Arc, atomic::AtomicUsize},
     time::{Duration, Instant},
 };
@@ -89,14 +89,16 @@ pub(super) async fn serve<T, S, B>(
     let (tunnels, keeper) = Tunnels::new(stopping.clone(), activity.clone());
     let clock = settings.clock.clone();
     let service = PerRequest { service, origin, clock, activity, tunnels };
+    // Boxed once its protocol is known: a client that says nothing costs no more than its socket and a timer, and
+    // one of HTTP/1.1 not what HTTP/2 would need.
     let end = match protocol {
         Protocol::Http1 => {
-            let connection = http1(settings).serve_connection(io, service).with_upgrades();
+            let connection = Box::pin(http1(settings).serve_connection(io, service).with_upgrades());
             drive(connection, http1::UpgradeableConnection::graceful_shutdown, patience, stopping, counts)
                 .await
         }
         Protocol::Http2 => {
-            let connection = http2(settings).serve_connection(io, service);
+            let connection = Box::pin(http2(settings).serve_connection(io, service));
             drive(connection, http2::Connection::graceful_shutdown, patience, stopping, counts).await
         }
     };
@@ -108,7 +110,7 @@ pub(super) async fn serve<T, S, B>(
 
 /// Drives a connection to its end: its own, the one that `leave` brings about, or one by force.
 async fn drive<C>(
-    connection: C,
+    mut connection: Pin<Box<C>>,
     leave: fn(Pin<&mut C>),
     mut patience: Patience,
     mut stopping: watch::Receiver<bool>,
@@ -117,7 +119,6 @@ async fn drive<C>(
 where
     C: Future<Output = hyper::Result<()>>,
 {
-    let mut connection = pin!(connection);
     let mut leaving = false;
     loop {
         // A connection that never rests leaves nothing of its task's budget; these two must be seen all the same.

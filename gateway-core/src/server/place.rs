@@ -1,6 +1,10 @@
 //! How many connections are open at once, whichever listener and thread they came in by.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    pin::Pin,
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Poll},
+};
 
 use super::connection::Shared;
 use crate::meter::Holding;
@@ -23,9 +27,25 @@ impl Place {
     }
 
     /// Holds it while this is under way.
-    pub(super) async fn held(self, serving: impl Future<Output = ()>) {
-        serving.await;
-        drop(self);
+    pub(super) fn held<F: Future<Output = ()>>(self, serving: F) -> Holder<F> {
+        Holder { serving, _place: self }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// Written out, because a future that awaits another one that it was given has room for two of it.
+    pub(super) struct Holder<F> {
+        #[pin]
+        serving: F,
+        _place: Place,
+    }
+}
+
+impl<F: Future<Output = ()>> Future for Holder<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.project().serving.poll(cx)
     }
 }
 
