@@ -1,6 +1,6 @@
 //! Several upstreams of which one is dead, silent, slow or broken, over real sockets: who gets how much.
 #![cfg(feature = "testing")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{
     sync::{

@@ -69,6 +69,7 @@ mod pages {
         Readme "../../README.md";
         AddAConcern "../../docs/add-a-concern.md";
         LifeOfARequest "../../docs/life-of-a-request.md";
+        Upstreams "../../docs/upstreams.md";
         Arrive "../../docs/concerns/arrive.md";
         Routing "../../docs/concerns/routing.md";
         Bulkhead "../../docs/concerns/bulkhead.md";

@@ -34,7 +34,8 @@ pub(super) fn canonicalize(head: &mut Parts) -> Result<(), Refusal> {
     let is_canonical = authority.is_none()
         && !asked.bytes().any(|byte| byte.is_ascii_uppercase())
         && !without_port(asked).ends_with('.')
-        && !asked.ends_with(":80");
+        && !asked.ends_with(":80")
+        && !asked.ends_with(':');
     if is_canonical {
         return Ok(());
     }
@@ -65,12 +66,15 @@ fn split_port(host: &str) -> (&str, Option<&str>) {
 /// A registered name, an IPv4 address or a bracketed IPv6 address, and a numeric port.
 fn is_valid(host: &str) -> bool {
     let (name, port) = split_port(host);
-    let port_is_valid = port.is_none_or(|port| port.is_empty() || port.parse::<u16>().is_ok());
+    // A number may begin with `+` in Rust, and not in a port.
+    let is_port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+    let port_is_valid = port.is_none_or(|port| port.is_empty() || is_port(port));
     let name_is_valid = match name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
         Some(literal) => literal.parse::<std::net::Ipv6Addr>().is_ok(),
         None => {
             let is_name_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-            !name.is_empty() && name.len() <= 255 && name.bytes().all(is_name_byte)
+            let is_more_than_dots = name.bytes().any(|byte| byte != b'.');
+            is_more_than_dots && name.len() <= 255 && name.bytes().all(is_name_byte)
         }
     };
     name_is_valid && port_is_valid

@@ -124,6 +124,7 @@ impl Admit for Canonical {
             // at the forwarder (RFC 9110 section 7.6.1).
             forwarding::remove_hop_by_hop(&mut head.headers);
             self.owned.remove_from(&mut head.headers);
+            self.owned.remove_from_trailer_list(&mut head.headers);
             forwarding::join_cookies(&mut head.headers);
             return Ok(());
         };
@@ -158,6 +159,11 @@ fn canonicalize_target(head: &mut Parts) -> Result<(), Refusal> {
             return Err(bad("bad_target", "the target's scheme is not http"));
         }
         _ => {}
+    }
+    // HTTP/2 has no absolute targets; `http` reads a path that begins with the query as one without its slash.
+    let begins = target.path_and_query().map_or("/", |target| target.as_str());
+    if head.version >= Version::HTTP_2 && !begins.starts_with('/') {
+        return Err(bad("bad_target", "the request target is not valid"));
     }
     let path = canonical_path(target.path()).map_err(|error| bad("bad_path", error.as_str()))?;
     if path.is_none() && target.authority().is_none() && target.scheme().is_none() {

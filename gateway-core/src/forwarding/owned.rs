@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName};
 
-use super::forwarded::folded;
+use super::{forwarded::folded, trailers::keep_in_trailer_list};
 
 /// Headers that the gateway alone may say, such as who the caller is. Cloning it shares it.
 ///
@@ -21,6 +21,14 @@ impl OwnedHeaders {
         }
         while let Some(name) = headers.keys().find(|name| self.is_spelling(name)).cloned() {
             headers.remove(name);
+        }
+    }
+
+    /// Takes them out of the list in `Trailer`, so that they do not come behind the body either: an HTTP/1.1 writer
+    /// sends only the trailers in that list.
+    pub(crate) fn remove_from_trailer_list(&self, headers: &mut HeaderMap) {
+        if !self.0.is_empty() {
+            keep_in_trailer_list(headers, |name| !self.0.contains(name) && !self.is_spelling(name));
         }
     }
 
@@ -62,6 +70,9 @@ mod tests {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static("root"));
         }
         owned.remove_from(&mut headers);
+        headers.append("trailer", HeaderValue::from_static("X-User, x-sum, x_user"));
+        owned.remove_from_trailer_list(&mut headers);
+        assert_eq!(headers.remove("trailer").unwrap(), "x-sum");
         let mut left: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["x-users", "x_use"]);

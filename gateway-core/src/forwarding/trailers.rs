@@ -12,16 +12,24 @@ pub fn remove_from_trailers(trailers: &mut HeaderMap) {
 
 /// Takes the same fields out of the list in `Trailer`. An HTTP/1.1 writer sends only the trailers in that list.
 pub fn remove_from_trailer_list(headers: &mut HeaderMap) {
+    keep_in_trailer_list(headers, is_trailer);
+}
+
+/// Leaves the names in `Trailer` that are wanted. A list with no others is not touched.
+pub(super) fn keep_in_trailer_list(headers: &mut HeaderMap, wanted: impl Fn(&HeaderName) -> bool) {
+    if !headers.contains_key(header::TRAILER) {
+        return;
+    }
     let named = |line: &HeaderValue| -> Vec<HeaderName> {
         let tokens = line.as_bytes().split(|&byte| byte == b',');
         tokens.filter_map(|token| HeaderName::from_bytes(token.trim_ascii()).ok()).collect()
     };
     let names: Vec<HeaderName> = headers.get_all(header::TRAILER).iter().flat_map(named).collect();
-    if names.iter().all(is_trailer) {
+    if names.iter().all(&wanted) {
         return;
     }
     headers.remove(header::TRAILER);
-    for name in names.into_iter().filter(is_trailer) {
+    for name in names.into_iter().filter(wanted) {
         headers.append(header::TRAILER, name.into());
     }
 }

@@ -16,6 +16,7 @@
 //! | [`channel`] | a body that is sent by hand, frame by frame |
 //! | [`ScriptedUpstream`] | a real server that misbehaves |
 //! | [`fuzz`] | targets for a fuzzer, as plain functions |
+//! | [`RecordingUpstream`] | a real server that keeps every byte it gets |
 //! | [`strict`] | a reader of requests that forgives nothing, to judge what reached an upstream |
 //! | [`MemoryServer`] | HTTP/1.1 and HTTP/2 without a socket, for paused time |
 //! | [`ManualClock`](crate::clock::ManualClock) | time that stands still, made by [`Clock::manual`](crate::Clock::manual) |
@@ -25,10 +26,12 @@ pub mod contract;
 pub mod fuzz;
 mod memory;
 mod probe;
+mod recording;
 pub mod strict;
 mod upstream;
 
 pub use body::{BodySender, channel};
 pub use memory::MemoryServer;
 pub use probe::{Behaviour, Inner, Probe};
+pub use recording::RecordingUpstream;
 pub use upstream::{ScriptedUpstream, Step};

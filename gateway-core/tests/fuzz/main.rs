@@ -1,6 +1,5 @@
 //! The targets of `gateway_core::testing::fuzz`, on stable: every input of a folder, and made-up ones.
 #![cfg(feature = "testing")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{fs, path::Path};
 

@@ -16,21 +16,21 @@ use tower::Layer;
 use crate::{raw::Client, upstream::Recorder};
 
 /// A running gateway in front of an upstream.
-pub struct Gateway {
-    pub address: SocketAddr,
+pub(crate) struct Gateway {
+    pub(crate) address: SocketAddr,
     serving: tokio::task::JoinHandle<()>,
 }
 
 impl Gateway {
-    pub async fn before(upstream: &Recorder) -> Self {
+    pub(crate) async fn before(upstream: &Recorder) -> Self {
         Self::with(upstream, OddNames::Drop).await
     }
 
-    pub async fn with(upstream: &Recorder, odd_names: OddNames) -> Self {
+    pub(crate) async fn with(upstream: &Recorder, odd_names: OddNames) -> Self {
         Self::start(&upstream.url(), odd_names).await
     }
 
-    pub async fn at(url: &str) -> Self {
+    pub(crate) async fn at(url: &str) -> Self {
         Self::start(url, OddNames::Drop).await
     }
 
@@ -50,19 +50,19 @@ impl Gateway {
         Self { address, serving: tokio::spawn(async move { drop(serving.await) }) }
     }
 
-    pub async fn connect(&self) -> Client {
+    pub(crate) async fn connect(&self) -> Client {
         Client::connect(self.address).await
     }
 
     /// Sends bytes, says that there are no more, and reads to the end of the connection.
-    pub async fn exchange(&self, bytes: impl AsRef<[u8]>) -> String {
+    pub(crate) async fn exchange(&self, bytes: impl AsRef<[u8]>) -> String {
         let mut client = self.connect().await;
         client.send(bytes).await;
         client.rest().await
     }
 
     /// The status of the only answer to these bytes.
-    pub async fn status(&self, bytes: impl AsRef<[u8]>) -> u16 {
+    pub(crate) async fn status(&self, bytes: impl AsRef<[u8]>) -> u16 {
         let mut client = self.connect().await;
         client.send(bytes).await;
         client.answer().await.status

@@ -7,14 +7,14 @@ use tokio::{
     net::TcpStream,
 };
 
-pub struct Http2 {
+pub(crate) struct Http2 {
     stream: TcpStream,
     read: Vec<u8>,
 }
 
 /// What became of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// A status, the body's bytes, and whether the stream ended in order.
     Answer(u16, Vec<u8>, bool),
     /// `RST_STREAM` before any head.
@@ -25,7 +25,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// The status of an answer that came whole; 0 otherwise.
-    pub fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         match self {
             Self::Answer(status, _, true) => *status,
             _ => 0,
@@ -33,10 +33,10 @@ impl Outcome {
     }
 }
 
-pub type Fields<'a> = &'a [(&'a str, &'a [u8])];
+pub(crate) type Fields<'a> = &'a [(&'a str, &'a [u8])];
 
 impl Http2 {
-    pub async fn connect(address: SocketAddr) -> Self {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let mut start = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
         frame(&mut start, SETTINGS, 0, 0, &[]);
@@ -45,7 +45,7 @@ impl Http2 {
     }
 
     /// A `HEADERS` frame with these fields as they are.
-    pub async fn headers(&mut self, id: u32, fields: Fields<'_>, end: bool) {
+    pub(crate) async fn headers(&mut self, id: u32, fields: Fields<'_>, end: bool) {
         let mut block = Vec::new();
         for (name, value) in fields {
             // Literal, without indexing, without Huffman (RFC 7541 section 6.2.2).
@@ -58,23 +58,23 @@ impl Http2 {
         self.send(HEADERS, END_HEADERS | u8::from(end), id, &block).await;
     }
 
-    pub async fn data(&mut self, id: u32, data: &[u8], end: bool) {
+    pub(crate) async fn data(&mut self, id: u32, data: &[u8], end: bool) {
         self.send(DATA, u8::from(end), id, data).await;
     }
 
-    pub async fn reset(&mut self, id: u32) {
+    pub(crate) async fn reset(&mut self, id: u32) {
         self.send(RST_STREAM, 0, id, &8_u32.to_be_bytes()).await;
     }
 
     /// A gateway that closed meanwhile is no error here; the outcome tells.
-    pub async fn send(&mut self, kind: u8, flags: u8, id: u32, payload: &[u8]) {
+    pub(crate) async fn send(&mut self, kind: u8, flags: u8, id: u32, payload: &[u8]) {
         let mut bytes = Vec::new();
         frame(&mut bytes, kind, flags, id, payload);
         let _ = self.stream.write_all(&bytes).await;
     }
 
     /// Waits until a stream has ended in one way or another.
-    pub async fn outcome(&mut self, id: u32) -> Outcome {
+    pub(crate) async fn outcome(&mut self, id: u32) -> Outcome {
         let (mut status, mut body) = (None, Vec::new());
         loop {
             let Some((kind, flags, stream, payload)) = self.frame().await else {
@@ -122,7 +122,7 @@ impl Http2 {
 }
 
 /// A request of its own connection.
-pub async fn request(address: SocketAddr, fields: Fields<'_>, body: Option<&[u8]>) -> Outcome {
+pub(crate) async fn request(address: SocketAddr, fields: Fields<'_>, body: Option<&[u8]>) -> Outcome {
     let mut client = Http2::connect(address).await;
     client.headers(1, fields, body.is_none()).await;
     if let Some(body) = body {
@@ -132,11 +132,11 @@ pub async fn request(address: SocketAddr, fields: Fields<'_>, body: Option<&[u8]
 }
 
 /// The pseudo-fields of a GET, and these fields.
-pub fn get<'a>(path: &'a str, fields: Fields<'a>) -> Vec<(&'a str, &'a [u8])> {
+pub(crate) fn get<'a>(path: &'a str, fields: Fields<'a>) -> Vec<(&'a str, &'a [u8])> {
     with("GET", path, fields)
 }
 
-pub fn with<'a>(method: &'a str, path: &'a str, fields: Fields<'a>) -> Vec<(&'a str, &'a [u8])> {
+pub(crate) fn with<'a>(method: &'a str, path: &'a str, fields: Fields<'a>) -> Vec<(&'a str, &'a [u8])> {
     let pseudo: [(&str, &[u8]); 4] = [
         (":method", method.as_bytes()),
         (":scheme", b"http"),
@@ -155,7 +155,7 @@ fn decode_status(block: &[u8]) -> u16 {
             str::from_utf8(&rest[..usize::from(*length)]).unwrap().parse().unwrap()
         }
         [0x48 | 0x08, length, rest @ ..] => huffman_digits(&rest[..usize::from(length & 0x7f)]),
-        _ => panic!("no status in {block:x?}"),
+        _ => unreachable!("no status in {block:x?}"),
     }
 }
 

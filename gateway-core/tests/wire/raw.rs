@@ -7,62 +7,62 @@ use tokio::{
     net::TcpStream,
 };
 
-pub struct Client {
+pub(crate) struct Client {
     stream: TcpStream,
     read: Vec<u8>,
 }
 
 /// An answer as it stood on the wire.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub head: String,
-    pub body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
     /// Whether its body came to the end that its head promised.
-    pub whole: bool,
+    pub(crate) whole: bool,
 }
 
 impl Answer {
     /// The only value of a field.
-    pub fn field(&self, name: &str) -> Option<&str> {
+    pub(crate) fn field<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         let mut lines = self.fields(name);
         let value = lines.next()?;
         assert!(lines.next().is_none(), "{name} twice: {}", self.head);
         Some(value)
     }
 
-    pub fn fields<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+    pub(crate) fn fields<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let lines = self.head.lines().skip(1).filter_map(|line| line.split_once(':'));
         lines.filter(move |(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
     }
 }
 
 impl Client {
-    pub async fn connect(address: SocketAddr) -> Self {
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
         Self { stream: TcpStream::connect(address).await.unwrap(), read: Vec::new() }
     }
 
     /// A gateway that closed meanwhile is no error here; its answer tells.
-    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.stream.write_all(bytes.as_ref()).await;
     }
 
-    pub async fn finish(&mut self) {
+    pub(crate) async fn finish(&mut self) {
         let _ = self.stream.shutdown().await;
     }
 
     /// One GET, whose answer is read.
-    pub async fn get(&mut self, path: &str) -> Answer {
+    pub(crate) async fn get(&mut self, path: &str) -> Answer {
         self.send(format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n")).await;
         self.answer().await
     }
 
-    pub async fn answer(&mut self) -> Answer {
+    pub(crate) async fn answer(&mut self) -> Answer {
         self.answer_to("GET").await
     }
 
     /// The next final answer; interim ones are passed over.
-    pub async fn answer_to(&mut self, method: &str) -> Answer {
+    pub(crate) async fn answer_to(&mut self, method: &str) -> Answer {
         loop {
             let answer = self.next(method).await;
             if !(100..200).contains(&answer.status) {
@@ -72,7 +72,7 @@ impl Client {
     }
 
     /// The next answer, interim or not.
-    pub async fn next(&mut self, method: &str) -> Answer {
+    pub(crate) async fn next(&mut self, method: &str) -> Answer {
         let mut whole = true;
         while find(&self.read, b"\r\n\r\n").is_none() {
             if !self.more().await {
@@ -117,22 +117,14 @@ impl Client {
     }
 
     /// Everything until the other end closes.
-    pub async fn rest(&mut self) -> String {
+    pub(crate) async fn rest(&mut self) -> String {
         while self.more().await {}
         String::from_utf8_lossy(&self.read.split_off(0)).into_owned()
     }
 
-    /// Whether the other end has closed, or closes soon, and says nothing before.
-    pub async fn is_closed(&mut self) -> bool {
-        self.read.is_empty() && !self.more().await
-    }
-
     async fn more(&mut self) -> bool {
         let read = tokio::time::timeout(PATIENCE, self.stream.read_buf(&mut self.read)).await;
-        match read {
-            Ok(read) => read.unwrap_or(0) > 0,
-            Err(_) => panic!("the gateway says nothing more after {:?}", String::from_utf8_lossy(&self.read)),
-        }
+        read.expect("the gateway says something, or closes, in time").unwrap_or(0) > 0
     }
 }
 
@@ -153,7 +145,7 @@ fn chunked_end(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-pub fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
+pub(crate) fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
     bytes.windows(what.len()).position(|found| found == what)
 }
 

@@ -90,7 +90,7 @@ async fn a_path_has_one_spelling_upstream() {
 
 #[tokio::test]
 async fn a_query_arrives_byte_for_byte() {
-    for query in ["a=%2F&b=+&&c=%zz;d", "", "?", "/../%2e%2e//", "a=b?c", "%41=%7e", "[]{}|\"'<>"] {
+    for query in ["a=%2F&b=+&&c=%zz;d", "", "?", "/../%2e%2e//", "a=b?c", "%41=%7e", "[]{}|'^`\\"] {
         let upstream = Recorder::start().await;
         let gateway = Gateway::before(&upstream).await;
         let status = gateway.status(format!("GET /x/./y?{query} HTTP/1.1\r\nhost: a\r\n\r\n")).await;

@@ -78,6 +78,7 @@ fn without_zone(address: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use gateway_core::{Clock, Facts, forwarding::write_forwarded};
     use http::HeaderValue;
     use proptest::prelude::*;
 
@@ -138,6 +139,33 @@ mod tests {
             let joined = format!("{invented}, {honest}");
             let lines = if by_line { vec![invented.as_str(), honest] } else { vec![joined.as_str()] };
             prop_assert_eq!(found(header, &lines), "203.0.113.9");
+        }
+
+        /// What the forwarders of a chain write, in either header, leads back to who stands in front of it.
+        #[test]
+        fn what_forwarders_write_is_read_back(
+            peer in any::<IpAddr>(), hops in prop::collection::vec(any::<u8>(), 0..4), in_six in any::<bool>(),
+        ) {
+            let own: Network = "10.0.0.0/8".parse().unwrap();
+            let own = [own, "fd00::/8".parse().unwrap()];
+            let peer = peer.to_canonical();
+            prop_assume!(!own.iter().any(|network| network.contains(peer)));
+            let hop = |last: u8| match in_six {
+                true => IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, u16::from(last)]),
+                false => IpAddr::from([10, 0, 0, last]),
+            };
+            let mut head = http::Request::builder().header(header::FORWARDED, "for=unknown").body(()).unwrap().into_parts().0;
+            let chain = std::iter::once(peer).chain(hops.into_iter().map(hop));
+            for peer in chain {
+                let facts = Facts::arrived_at(Clock::default().now());
+                facts.set_peer((peer, 1).into());
+                facts.set_peer_trusted(true);
+                facts.set_client_addr(peer);
+                write_forwarded(&mut head, Some(&facts));
+            }
+            for header in [ForwardedHeader::XForwardedFor, ForwardedHeader::Forwarded] {
+                prop_assert_eq!(client(hop(9), &head.headers, header, &own), peer);
+            }
         }
     }
 }

@@ -3,7 +3,7 @@ use gateway_core::upstream::Upstream;
 use super::{Context, Declared, Problems, Section, Source, Workers, listen, read, stack, upstream};
 use crate::{
     metrics::MetricsEndpoint,
-    routing::{self, LiveTable, NotFound, RoutingLayer, Rule, Stack, TableBuilder},
+    routing::{self, NotFound, RoutingLayer, Rule, Stack, TableBuilder},
 };
 
 /// Reads a document and makes a gateway of it. Of what it names, only the files of certificates and keys are read;
@@ -47,7 +47,7 @@ pub(super) fn document(section: &mut Section<'_>) -> Option<Declared> {
             section.fail("metrics", error.message());
         }
     }
-    let table = LiveTable::from(table.build());
+    let table = table.build();
     let routing = match routing {
         Some(make) => make(table),
         None => RoutingLayer::of(table),

@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, ops::Deref, sync::Arc};
 
 use gateway_core::{
     Clock,
@@ -6,13 +6,15 @@ use gateway_core::{
     phase::{self, Staged},
 };
 
-use super::{LiveTable, Rule, RuleError, Stack, Table, service::Routing};
+#[cfg(feature = "live_table")]
+use super::LiveTable;
+use super::{Rule, RuleError, Stack, Table, service::Routing};
 
 /// Hands requests over to the stack of the rule that matches; the others go to the wrapped service. See the
 /// [module](super).
 #[derive(Clone, Debug)]
 pub struct RoutingLayer {
-    pub(super) live: LiveTable,
+    tables: Tables,
     pub(super) counts: Counts,
     pub(super) clock: Clock,
     pub(super) says_methods: bool,
@@ -28,11 +30,22 @@ impl RoutingLayer {
         Ok(Self::of(Table::new(rules).map_err(RulesError)?))
     }
 
-    /// A layer that asks this table, or whatever table the handle holds when a request arrives.
+    /// A layer that asks this table.
     #[must_use]
-    pub fn of(table: impl Into<LiveTable>) -> Self {
+    pub fn of(table: Table<Stack>) -> Self {
+        Self::asking(Tables::Fixed(Arc::new(table)))
+    }
+
+    /// A layer that asks whatever table the handle holds when a request arrives.
+    #[cfg(feature = "live_table")]
+    #[must_use]
+    pub fn live(live: &LiveTable) -> Self {
+        Self::asking(Tables::Live(live.clone()))
+    }
+
+    fn asking(tables: Tables) -> Self {
         Self {
-            live: table.into(),
+            tables,
             counts: Counts::default(),
             clock: Clock::default(),
             says_methods: true,
@@ -69,6 +82,44 @@ impl RoutingLayer {
     pub fn meter(mut self, meter: &Meter) -> Self {
         self.counts = Counts::new(meter);
         self
+    }
+}
+
+impl RoutingLayer {
+    /// The table for this moment.
+    pub(super) fn table(&self) -> Current<'_> {
+        match &self.tables {
+            Tables::Fixed(table) => Current::Fixed(table),
+            #[cfg(feature = "live_table")]
+            Tables::Live(live) => Current::Live(live.ask()),
+        }
+    }
+}
+
+/// Where a layer finds its table.
+#[derive(Clone, Debug)]
+enum Tables {
+    Fixed(Arc<Table<Stack>>),
+    #[cfg(feature = "live_table")]
+    Live(LiveTable),
+}
+
+/// A table while one request asks it.
+pub(super) enum Current<'a> {
+    Fixed(&'a Table<Stack>),
+    #[cfg(feature = "live_table")]
+    Live(arc_swap::Guard<Arc<Table<Stack>>>),
+}
+
+impl Deref for Current<'_> {
+    type Target = Table<Stack>;
+
+    fn deref(&self) -> &Table<Stack> {
+        match self {
+            Self::Fixed(table) => table,
+            #[cfg(feature = "live_table")]
+            Self::Live(table) => table,
+        }
     }
 }
 

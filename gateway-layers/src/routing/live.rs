@@ -4,7 +4,7 @@ use arc_swap::{ArcSwap, Guard};
 
 use super::{Stack, Table};
 
-/// The table that a [`RoutingLayer`](super::RoutingLayer) asks, and the handle that replaces it while requests are in
+/// The table that a [`RoutingLayer::live`](super::RoutingLayer::live) asks, and the handle that replaces it while requests are in
 /// flight. Clones share it.
 ///
 /// A request asks the table that is there when it arrives, and goes on with the stack it found there; the old table is
@@ -14,7 +14,7 @@ use super::{Stack, Table};
 /// use gateway_layers::routing::{LiveTable, NotFound, RoutingLayer, Rule, Stack, Table};
 ///
 /// let live = LiveTable::default();
-/// let layer = RoutingLayer::of(&live);
+/// let layer = RoutingLayer::live(&live);
 /// live.replace(Table::new([(Rule::prefix("/a"), Stack::new(NotFound))])?);
 /// assert_eq!(live.table().routes().count(), 1);
 /// # let _ = layer;
@@ -50,17 +50,5 @@ impl LiveTable {
 impl Default for LiveTable {
     fn default() -> Self {
         Self::new(Table::default())
-    }
-}
-
-impl From<Table<Stack>> for LiveTable {
-    fn from(table: Table<Stack>) -> Self {
-        Self::new(table)
-    }
-}
-
-impl From<&Self> for LiveTable {
-    fn from(live: &Self) -> Self {
-        live.clone()
     }
 }

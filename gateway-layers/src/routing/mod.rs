@@ -1,7 +1,8 @@
 //! Which rule serves a request: by host, path and method; 404 or 405 for the rest.
 //!
-//! Rules are compiled into an immutable [`Table`]; finding one costs the same among ten and among ten thousand,
-//! and allocates nothing. Each rule leads to a stack of its own, behind the one boxed seam of a gateway.
+//! Rules are compiled into an immutable [`Table`]; finding one costs the same among ten and among a hundred thousand,
+//! and allocates nothing. With the feature `live_table` it can be replaced while requests are in flight. Each rule leads
+//! to a stack of its own, behind the one boxed seam of a gateway.
 //!
 //! ```
 //! use gateway_core::Body;
@@ -27,15 +28,19 @@
 //! # }
 //! ```
 //!
-//! **Precedence**: an exact host before the longest wildcard before any host; within a host a fixed segment before a
-//! parameter, both before `{*rest}`, and that before a prefix, segment by segment; within a path a named method
-//! before any method. The most specific rule of which *every* part matches serves; `HEAD` is served by rules for
-//! `GET`.
-//! **Answers** 405 `method_not_allowed` with `Allow`; requests without a rule go to the wrapped service, and
-//! [`NotFound`] answers 404 `no_route`. **Order**: phase [`Choose`](gateway_core::phase::Choose), behind
-//! [`canonical`](gateway_core::canonical). **Writes** the fact route. **Buffers** nothing. **Costs** one boxed future
-//! and, where a layer changed the request's body, one box for it. **Bounds** a pattern to [`Rule::MAX_SEGMENTS`].
-//! **Errors**: those of the route's stack, boxed; [`rescue`](gateway_core::rescue) answers them.
+//! **Precedence**, which is the Gateway API's: an exact host before the longest wildcard before any host; then segment
+//! by segment a literal before a regular expression that may go on from here, that before a parameter, that before
+//! `{*rest}`, and that before a prefix; then a named method, the most header matches, query matches, cookies, other
+//! conditions, and the first in the list. The most specific rule of which *every* part matches serves; `HEAD` is served
+//! by rules for `GET`. Two rules that can never be told apart, and a rule that never serves because another goes first,
+//! are errors of the table.
+//! **Answers** 405 `method_not_allowed` with `Allow`, and 421 `misdirected` if asked for; requests without a rule go to
+//! the wrapped service, and [`NotFound`] answers 404 `no_route`. **Order**: phase
+//! [`Choose`](gateway_core::phase::Choose), behind [`canonical`](gateway_core::canonical). **Reads** the facts client
+//! address and TLS session. **Writes** the facts route and path params. **Buffers** nothing. **Costs** one boxed future
+//! and, where a layer changed the request's body, one box for it. **Bounds** a pattern to [`Rule::MAX_SEGMENTS`] and a
+//! match to [`Rule::MAX_CONDITIONS`]. **Errors**: those of the route's stack, boxed; [`rescue`](gateway_core::rescue)
+//! answers them.
 
 mod builder;
 mod candidate;
@@ -48,6 +53,7 @@ mod fields;
 mod hosts;
 mod layer;
 mod listeners;
+#[cfg(feature = "live_table")]
 mod live;
 mod media;
 mod methods;
@@ -73,6 +79,7 @@ pub(crate) use error::Part;
 pub use error::RuleError;
 pub use layer::{RoutingLayer, RulesError};
 pub use listeners::{Listeners, hosts_behind};
+#[cfg(feature = "live_table")]
 pub use live::LiveTable;
 pub use not_found::NotFound;
 #[cfg(feature = "aggregate")]

@@ -55,13 +55,13 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let RoutingLayer { live, counts, clock, .. } = &*self.routing;
+        let RoutingLayer { counts, clock, .. } = &*self.routing;
         let (mut head, body) = request.into_parts();
         if let Some(refusal) = Facts::get(&head.extensions).and_then(Facts::doomed) {
             counts.refused.increment();
             return RoutingFuture::refused(refusal.clone(), &head);
         }
-        let table = live.ask();
+        let table = self.routing.table();
         let kind = match table.find(&head, self.routing.now(&table)) {
             Found::Rule(hit) => {
                 counts.matched.increment();
@@ -98,7 +98,7 @@ impl RoutingLayer {
 
 impl<S: Explain> Explain for Routing<S> {
     fn explain(&self, head: &Parts, say: &mut Vec<Explanation>) {
-        let table = self.routing.live.table();
+        let table = self.routing.table();
         let now = self.routing.now(&table);
         let mut elsewhere = 0;
         for (rule, compared) in table.compared(head, now) {

@@ -1,12 +1,14 @@
 //! The part of a route that says which requests it serves, and the part of the gateway that says what the others get.
 
 mod moment;
+#[cfg(test)]
+mod tests;
 
 use gateway_core::Network;
 use http::{HeaderName, Method};
 
 use self::moment::Moment;
-use super::{LiveTable, Part, RoutingLayer, Rule, RuleError, Text};
+use super::{Part, RoutingLayer, Rule, RuleError, Stack, Table, Text};
 use crate::config::{Item, Section, Value};
 
 /// ```yaml
@@ -175,7 +177,7 @@ pub(crate) fn report(section: &mut Section<'_>, errors: &[RuleError]) {
 ///   method_not_allowed: true     # 405 with Allow where a route is there for other methods; false: 404
 ///   misdirected: false           # true: 421 for hosts that no route is for
 /// ```
-pub(crate) fn layer(section: &mut Section<'_>) -> Option<impl FnOnce(LiveTable) -> RoutingLayer + use<>> {
+pub(crate) fn layer(section: &mut Section<'_>) -> Option<impl FnOnce(Table<Stack>) -> RoutingLayer + use<>> {
     let says_methods = section.or("method_not_allowed", true);
     let refuses_hosts = section.or("misdirected", false);
     Some(move |table| RoutingLayer::of(table).method_not_allowed(says_methods).misdirected(refuses_hosts))

@@ -11,7 +11,9 @@ use gateway_core::{
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 
 use super::*;
-use crate::routing::{LiveTable, NotFound, Rule, Stack};
+#[cfg(feature = "live_table")]
+use crate::routing::LiveTable;
+use crate::routing::{NotFound, Rule, Stack};
 
 #[tokio::test]
 async fn keeps_the_contract_towards_the_wrapped_service() {
@@ -121,6 +123,7 @@ async fn an_unknown_host_is_misdirected_if_that_is_asked_for() {
     assert_eq!(status(&known.misdirected(true), "/b").await, 404);
 }
 
+#[cfg(feature = "live_table")]
 #[tokio::test]
 async fn a_table_is_replaced_without_touching_requests_in_flight() {
     let (send, receive) = tokio::sync::oneshot::channel::<()>();
@@ -133,7 +136,7 @@ async fn a_table_is_replaced_without_touching_requests_in_flight() {
         }
     });
     let live = LiveTable::new(Table::new([(Rule::path("/a"), Stack::new(slow))]).unwrap());
-    let service = RoutingLayer::of(&live).layer(NotFound);
+    let service = RoutingLayer::live(&live).layer(NotFound);
     let in_flight = tokio::spawn(service.clone().oneshot(ask("GET", "/a")));
     tokio::task::yield_now().await;
     let old = std::sync::Arc::downgrade(&live.table());

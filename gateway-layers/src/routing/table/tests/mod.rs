@@ -182,6 +182,24 @@ fn finding_a_rule_allocates_nothing() {
     }
 }
 
+/// The figures on the page of the concern.
+#[test]
+fn a_route_takes_a_few_hundred_bytes() {
+    let x = HeaderName::from_static("x-tenant");
+    let prefix = |n: u32| Rule::prefix(format!("/svc{n}"));
+    let host = |n: u32| Rule::prefix("/").host(format!("shop{n}.example.com"));
+    let header = |n: u32| Rule::prefix("/").header(x.clone(), n.to_string());
+    for (name, rule, most) in
+        [("prefix", &prefix as &dyn Fn(u32) -> Rule, 500), ("host", &host, 800), ("header", &header, 600)]
+    {
+        let mut kept = None;
+        let counted = allocation_counter::measure(|| kept = Some(table((0..10_000).map(rule).collect())));
+        let each = counted.bytes_current / 10_000;
+        assert!((1..most).contains(&each), "{name}: {each} bytes");
+        drop(kept);
+    }
+}
+
 #[test]
 fn who_asks_about_more_goes_first_and_equal_ones_go_in_their_order() {
     let x = |value: &str| Rule::prefix("/").header(HeaderName::from_static("x"), value);
