@@ -5,6 +5,8 @@
 mod ends;
 mod handshake;
 mod http2;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::{
     convert::Infallible,
