@@ -88,6 +88,7 @@ impl Segments {
 
     /// Whether a canonical path matches; for one pattern alone, where a table would be too much. Says nothing about a
     /// regular expression.
+    #[cfg(feature = "aggregate")]
     pub(crate) fn matches(&self, path: &str) -> bool {
         let mut rest = path.strip_prefix('/');
         for segment in &self.segments {

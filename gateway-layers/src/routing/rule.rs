@@ -42,7 +42,7 @@ pub(super) struct Match {
 pub(super) enum Path {
     Pattern(String),
     Prefix(String),
-    // Without the feature `regex` none can be made.
+    #[cfg_attr(not(feature = "regex"), expect(dead_code, reason = "none can be made without the feature"))]
     Regex(Regex),
 }
 
