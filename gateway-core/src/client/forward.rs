@@ -295,7 +295,7 @@ impl Shared {
             }
             Judged::Ordinary(response) => {
                 let once = Arc::new(Pool::new(0, Duration::ZERO));
-                Ok(self.answer(response, connection, &once, attempt))
+                self.answer(response, connection, &once, attempt)
             }
         }
     }
@@ -326,7 +326,7 @@ impl Shared {
             let unasked = "the upstream switched protocols without being asked";
             return Err(Unanswered::Failed(UpstreamError::because(ErrorKind::Protocol, unasked)));
         }
-        Ok(self.answer(response, connection, &line.pool, attempt))
+        self.answer(response, connection, &line.pool, attempt)
     }
 
     /// An upstream's answer as it is passed on; `pool` gets the connection back.
@@ -336,8 +336,11 @@ impl Shared {
         connection: Connection,
         pool: &Arc<Pool>,
         attempt: &mut Attempt<'_>,
-    ) -> Response<Body> {
+    ) -> Result<Response<Body>, Unanswered> {
         let (mut head, body) = response.into_parts();
+        if let Err(wrong) = forwarding::check_answer_framing(&mut head.headers) {
+            return Err(Unanswered::Failed(UpstreamError::because(ErrorKind::Protocol, wrong)));
+        }
         forwarding::remove_hop_by_hop(&mut head.headers);
         head.version = Version::HTTP_11;
         // What hyper left here belongs to the connection behind us.
@@ -346,7 +349,7 @@ impl Shared {
         let body = ResponseBody::new(body, connection, pool, idle_timeout, self.clock.clone());
         let (admitted, visit) = attempt.answered(&head);
         let body = body.watched_by(admitted, visit);
-        Response::from_parts(head, Body::new(body))
+        Ok(Response::from_parts(head, Body::new(body)))
     }
 }
 

@@ -125,3 +125,55 @@ impl Words for HostPolicy {
     const WORDS: &'static [(&'static str, Self)] =
         &[("preserve", Self::Preserve), ("upstream", Self::Upstream)];
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use gateway_core::{
+        Body,
+        testing::{ScriptedUpstream, Step},
+    };
+    use http::Request;
+    use tower::ServiceExt;
+
+    use crate::config::{self, Context, Declared, Source};
+
+    fn load(text: &str, context: &Context) -> Declared {
+        config::load(Source { name: "test", text }, |_| None, context).unwrap()
+    }
+
+    async fn ask(declared: &Declared, path: &str) {
+        let request = Request::get(path).header("host", "a.test").body(Body::empty()).unwrap();
+        let answer = declared.service().oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(&Body::collect_limited(answer.into_body(), 10).await.unwrap()[..], b"ok");
+        // The connection is given back by its own task.
+        tokio::task::yield_now().await;
+    }
+
+    #[tokio::test]
+    async fn routes_share_connections_if_they_lead_to_the_same_place_in_the_same_way() {
+        let ok = || Step::Send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+        let upstream = ScriptedUpstream::start(vec![vec![ok()]; 6]).await.unwrap();
+        let url = upstream.url();
+        let text = format!(
+            "
+routes:
+  - {{prefix: /a, upstream: '{url}'}}
+  - {{prefix: /b, upstream: '{url}'}}
+  - {{prefix: /other, upstream: {{endpoints: '{url}', host: upstream}}}}
+  - {{prefix: /guarded, circuit_breaker: {{}}, upstream: '{url}'}}
+"
+        );
+        let context = Context::default();
+        let declared = load(&text, &context);
+        for (path, connections) in [("/a", 1), ("/b", 1), ("/other", 2), ("/guarded", 3), ("/a", 3)] {
+            ask(&declared, path).await;
+            assert_eq!(upstream.connections(), connections, "after {path}");
+        }
+        let next = Context { shelf: Arc::new(context.shelf.next()), ..context };
+        ask(&load(&text, &next), "/b").await;
+        assert_eq!(upstream.connections(), 3, "the next graph goes on with them");
+    }
+}
