@@ -21,6 +21,7 @@ use gateway_layers::core::{
     upstream::{Balance, Upstream, health::Ejection},
 };
 use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tower::{ServiceExt, service_fn};
 
@@ -73,7 +74,7 @@ impl Server {
         let (asked, fails) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let (count, broken) = (Arc::clone(&asked), Arc::clone(&fails));
         tokio::spawn(async move {
-            let service = service_fn(move |_: Request<Body>| {
+            let service = service_fn(move |_: Request<Incoming>| {
                 count.fetch_add(1, Ordering::Relaxed);
                 let mut answer = Response::new(Body::empty());
                 if broken.load(Ordering::Relaxed) {
