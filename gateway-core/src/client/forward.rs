@@ -1,22 +1,22 @@
 use std::{
     fmt,
-    pin::{Pin, pin},
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, Version, header, request::Parts};
+use http::{Request, Response, StatusCode, request::Parts};
 use http_body::Body as HttpBody;
 use tower_service::Service;
 
 use super::{
+    address::{Asked, takes_trailers},
     attempt::{Attempt, Patience},
-    body::ResponseBody,
-    connection::{Connection, Unanswered},
+    connection::Unanswered,
     head,
-    line::Line,
+    line::{Call, Line},
     pool::Pool,
     progress::Progress,
     turns::Turns,
@@ -25,9 +25,8 @@ use crate::{
     Body, BoxError, Clock, Explanation, Facts, Refusal, UpstreamError, Verdict,
     error::ErrorKind,
     explain::Explain,
-    forwarding,
-    refusal::Asked,
-    upstream::{Endpoint, EndpointGuard, HostPolicy, Settings},
+    refusal::Asked as Client,
+    upstream::{Endpoint, EndpointGuard, Protocol, Settings, UpstreamConfigError},
 };
 
 /// Forwards requests to the endpoints of an [`Upstream`](crate::upstream::Upstream), in turn. Clones share the
@@ -35,7 +34,8 @@ use crate::{
 ///
 /// **Reads** the facts peer, trust, client address, request id and deadline; **writes** the endpoint. **Answers** 508
 /// to a request that came back to this gateway, 400 to one that names two hosts, 405 to `CONNECT`, 503 `circuit_open`
-/// when the guards of all endpoints say no; every other trouble is an [`UpstreamError`].
+/// when the guards of all endpoints say no, 503 `upstream_busy` when all connections and all places in line for one are
+/// taken; every other trouble is an [`UpstreamError`].
 #[derive(Clone)]
 pub struct Forward(Arc<Shared>);
 
@@ -53,12 +53,17 @@ impl Forward {
     pub(crate) fn new(
         endpoints: impl Iterator<Item = (Endpoint, Option<Arc<dyn EndpointGuard>>)>,
         settings: Settings,
-    ) -> Self {
-        let line = |(endpoint, guard)| {
-            let pool = Arc::new(Pool::new(settings.max_idle, settings.idle_timeout));
-            Line { endpoint, pool, guard }
-        };
-        let lines = endpoints.map(line).collect();
+    ) -> Result<Self, UpstreamConfigError> {
+        let line = |(endpoint, guard)| Ok(Line { pool: Pool::new(endpoint, &settings)?, guard });
+        let lines = endpoints.map(line).collect::<Result<_, _>>()?;
+        Ok(Self::of(lines, settings))
+    }
+
+    pub(crate) fn nowhere() -> Self {
+        Self::of(Vec::new(), Settings::default())
+    }
+
+    fn of(lines: Vec<Line>, settings: Settings) -> Self {
         Self(Arc::new(Shared { lines, settings, turns: Turns::default(), clock: Clock::default() }))
     }
 }
@@ -87,7 +92,7 @@ where
 impl Explain for Forward {
     fn explain(&self, _: &Parts, say: &mut Vec<Explanation>) {
         let lines = &self.0.lines;
-        let urls: Vec<&str> = lines.iter().map(|line| &**line.endpoint.url()).collect();
+        let urls: Vec<&str> = lines.iter().map(|line| &**line.endpoint().url()).collect();
         let guards: Vec<_> =
             lines.iter().filter_map(|line| line.guard.as_ref()).map(|guard| guard.explain()).collect();
         let skipped = guards.iter().filter(|guard| guard.verdict == Verdict::Skip).count();
@@ -105,10 +110,10 @@ impl Explain for Forward {
 impl Shared {
     async fn forward(&self, mut parts: Parts, body: Body) -> Result<Response<Body>, UpstreamError> {
         let facts = Facts::get(&parts.extensions).cloned();
+        let takes_trailers = self.settings.protocol != Protocol::Http1 && takes_trailers(&parts.headers);
         if let Err(refusal) = head::prepare(&mut parts, facts.as_ref(), &self.settings.pseudonym) {
-            return Ok(refusal.into_response(&Asked::of(&parts)));
+            return Ok(refusal.into_response(&Client::of(&parts)));
         }
-        head::frame_explicitly(&mut parts, &body);
         let start = self.clock.now();
         let progress = (!body.is_end_stream()).then(|| Arc::new(Progress::new(&self.clock)));
         let body = match &progress {
@@ -119,28 +124,20 @@ impl Shared {
         let try_end = facts.as_ref().and_then(Facts::try_end);
         let patience =
             Patience { start, progress, own, try_end, response_timeout: self.settings.response_timeout };
-        let mut until = patience.end();
-        let mut exchange = pin!(self.exchange(Request::from_parts(parts, body), facts.as_ref(), &patience));
-        loop {
-            if let Some(outcome) = self.clock.timeout(until, exchange.as_mut()).await {
-                return outcome;
-            }
-            match patience.end() {
-                later if later > until => until = later,
-                _ => return Err(UpstreamError::new(ErrorKind::Timeout)),
-            }
-        }
+        self.exchange(Request::from_parts(parts, body), takes_trailers, facts.as_ref(), &patience).await
     }
 
     /// Tries the endpoints in turn until one takes the request. Those whose guard says no are passed over.
     async fn exchange(
         &self,
         mut request: Request<Body>,
+        takes_trailers: bool,
         facts: Option<&Facts>,
         patience: &Patience,
     ) -> Result<Response<Body>, UpstreamError> {
-        let deadline = patience.end();
-        let asked = request.uri().clone();
+        let call = Call { settings: &self.settings, patience, clock: &self.clock };
+        let mut asked = Asked::new(request.uri().clone(), takes_trailers);
+        let mut is_busy = false;
         let mut failure = None;
         let mut retry_after: Option<Duration> = None;
         for line in self.turns.order(&self.lines, facts) {
@@ -152,10 +149,9 @@ impl Shared {
                 }
             };
             if let Some(facts) = facts {
-                facts.set_endpoint(line.endpoint.url());
+                facts.set_endpoint(line.endpoint().url());
             }
-            self.address(&mut request, &asked, &line.endpoint)?;
-            match self.try_line(line, request, deadline, &mut attempt).await {
+            match line.exchange(request, &mut asked, &call, &mut attempt).await {
                 Ok(response) => return Ok(response),
                 Err(Unanswered::Unsent(unsent, error)) => {
                     attempt.failed(&error);
@@ -166,91 +162,29 @@ impl Shared {
                     attempt.failed(&error);
                     return Err(error);
                 }
+                Err(Unanswered::Busy(unsent)) => {
+                    request = *unsent;
+                    is_busy = true;
+                }
             }
         }
         match (failure, retry_after) {
+            _ if is_busy => Ok(busy().into_response(&Client::of_request(&request))),
             (Some(error), _) => Err(error),
-            (None, Some(after)) => Ok(all_open(after).into_response(&Asked::of_request(&request))),
+            (None, Some(after)) => Ok(all_open(after).into_response(&Client::of_request(&request))),
             (None, None) => Err(UpstreamError::new(ErrorKind::NoEndpoint)),
         }
     }
-
-    fn address(
-        &self,
-        request: &mut Request<Body>,
-        asked: &http::Uri,
-        endpoint: &Endpoint,
-    ) -> Result<(), UpstreamError> {
-        let target = endpoint.target(asked);
-        *request.uri_mut() = target.ok_or_else(|| {
-            UpstreamError::because(ErrorKind::Protocol, "the target is too long to be forwarded")
-        })?;
-        let headers = request.headers_mut();
-        if self.settings.host == HostPolicy::Upstream || !headers.contains_key(header::HOST) {
-            headers.insert(header::HOST, endpoint.host_header().clone());
-        }
-        Ok(())
-    }
-
-    /// Kept connections first: any of them may turn out to be closed, and gives the request back unsent then.
-    async fn try_line(
-        &self,
-        line: &Line,
-        mut request: Request<Body>,
-        deadline: Instant,
-        attempt: &mut Attempt<'_>,
-    ) -> Result<Response<Body>, Unanswered> {
-        while let Some(connection) = line.pool.take() {
-            match self.send(line, connection, request, attempt).await {
-                Err(Unanswered::Unsent(unsent, _)) => request = *unsent,
-                answered => return answered,
-            }
-        }
-        match self.connect(line, deadline).await {
-            Ok(connection) => self.send(line, connection, request, attempt).await,
-            // Nobody waits for another endpoint any more.
-            Err(error) if error.kind() == ErrorKind::Timeout => Err(Unanswered::Failed(error)),
-            Err(error) => Err(Unanswered::Unsent(Box::new(request), error)),
-        }
-    }
-
-    async fn connect(&self, line: &Line, deadline: Instant) -> Result<Connection, UpstreamError> {
-        let until = deadline.min(self.clock.now() + self.settings.connect_timeout);
-        match self.clock.timeout(until, Connection::open(&line.endpoint)).await {
-            Some(outcome) => outcome,
-            None if until == deadline => {
-                Err(UpstreamError::because(ErrorKind::Timeout, "still connecting").unsent())
-            }
-            None => {
-                let silent = format!("no connection within {:?}", self.settings.connect_timeout);
-                Err(UpstreamError::because(ErrorKind::Connect, silent))
-            }
-        }
-    }
-
-    async fn send(
-        &self,
-        line: &Line,
-        mut connection: Connection,
-        request: Request<Body>,
-        attempt: &mut Attempt<'_>,
-    ) -> Result<Response<Body>, Unanswered> {
-        let response = connection.send(request).await?;
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let unasked = "the upstream switched protocols without being asked";
-            return Err(Unanswered::Failed(UpstreamError::because(ErrorKind::Protocol, unasked)));
-        }
-        let (mut head, body) = response.into_parts();
-        forwarding::remove_hop_by_hop(&mut head.headers);
-        head.version = Version::HTTP_11;
-        // What hyper left here belongs to the connection behind us.
-        head.extensions = http::Extensions::new();
-        let idle_timeout = self.settings.body_idle_timeout;
-        let body = ResponseBody::new(body, connection, &line.pool, idle_timeout, self.clock.clone());
-        let body = body.watched_by(attempt.answered(&head));
-        Ok(Response::from_parts(head, Body::new(body)))
-    }
 }
+
+/// Every connection to every endpoint is taken, and so is every place in line.
+fn busy() -> Refusal {
+    let detail = "the upstream has as many requests as it may have";
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "upstream_busy", detail).retry_after(BUSY)
+}
+
+/// When to come back to a busy upstream: most answers take less.
+const BUSY: Duration = Duration::from_secs(1);
 
 /// No endpoint may be asked at the moment.
 fn all_open(after: Duration) -> Refusal {
@@ -261,13 +195,13 @@ fn all_open(after: Duration) -> Refusal {
 impl Forward {
     /// The URLs of the endpoints.
     pub fn endpoints(&self) -> impl Iterator<Item = &str> {
-        self.0.lines.iter().map(|line| &**line.endpoint.url())
+        self.0.lines.iter().map(|line| &**line.endpoint().url())
     }
 }
 
 impl fmt::Debug for Forward {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let urls = self.0.lines.iter().map(|line| line.endpoint.url());
+        let urls = self.0.lines.iter().map(|line| line.endpoint().url());
         f.debug_list().entries(urls).finish()
     }
 }

@@ -25,14 +25,24 @@
 //! | silence inside a response body | 60 s | the transfer breaks off |
 //! | idle connections per endpoint | 64, for 30 s | closed |
 
+mod address;
 mod attempt;
 mod body;
+mod connect;
 mod connection;
+mod counts;
 mod forward;
+mod h1;
+mod h2;
 mod head;
+mod idle;
 mod line;
+mod places;
 mod pool;
 mod progress;
+mod shard;
+mod socket;
+mod timer;
 mod turns;
 
 pub use body::ResponseBody;

@@ -20,7 +20,7 @@ impl Turns {
         let next = self.next.fetch_add(1, Ordering::Relaxed);
         let before = facts.filter(|facts| facts.attempt() > 1).and_then(Facts::endpoint);
         let line = next.checked_rem(lines.len()).and_then(|index| lines.get(index));
-        let is_the_same = line.is_some_and(|line| before.as_ref() == Some(line.endpoint.url()));
+        let is_the_same = line.is_some_and(|line| before.as_ref() == Some(line.endpoint().url()));
         let first = next.wrapping_add(usize::from(is_the_same));
         (0..lines.len()).map(move |turn| &lines[first.wrapping_add(turn) % lines.len()])
     }

@@ -3,6 +3,8 @@
 //! TLS is rustls with aws-lc, named explicitly wherever it is used, so that no other crate's choice of a default
 //! provider can change or break it. rustls's own types stay inside: its next major version is not one of ours.
 
+#[cfg(feature = "client")]
+mod client;
 mod pem;
 
 use std::{
@@ -12,6 +14,8 @@ use std::{
 
 use rustls::crypto::CryptoProvider;
 
+#[cfg(feature = "client")]
+pub use client::ClientTls;
 pub(crate) use pem::{certificates, private_key};
 
 /// The one provider of cryptography.
