@@ -66,7 +66,10 @@ impl Shelf {
 
 impl fmt::Debug for Shelf {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.held().keys().map(|(_, identity)| identity)).finish()
+        let held = self.held();
+        let mut names: Vec<_> = held.keys().map(|(_, Identity(name))| name).collect();
+        names.sort_unstable();
+        f.debug_set().entries(names).finish()
     }
 }
 

@@ -23,6 +23,7 @@
 //! | how much may be buffered? | [`budget`] |
 //! | who does what many need at once? | [`single_flight`] |
 //! | what runs beside the requests? | [`task`] |
+//! | does a request leave HTTP? | [`tunnel`] |
 //!
 //! With the features `client` and `server` it also holds a plain forwarder and a plain server; with `testing`
 //! the contract suite that every layer passes.
@@ -45,6 +46,7 @@ pub mod key_hash;
 pub mod matcher;
 pub mod meter;
 pub mod mode;
+mod network;
 pub mod oneshot;
 pub mod phase;
 pub mod random;
@@ -68,6 +70,7 @@ pub mod server;
 pub mod testing;
 #[cfg(feature = "tls")]
 pub mod tls;
+pub mod tunnel;
 #[cfg(feature = "client")]
 pub mod upstream;
 
@@ -82,5 +85,6 @@ pub use guard::{End, Guard, Guarded};
 pub use key::Key;
 pub use matcher::Matcher;
 pub use mode::Mode;
+pub use network::{Network, NetworkError};
 pub use refusal::Refusal;
 pub use rescue::RescueLayer;

@@ -2,7 +2,9 @@
 
 mod cli;
 mod demo;
+mod inherited;
 mod run;
+mod serve;
 mod signals;
 
 use std::process::ExitCode;

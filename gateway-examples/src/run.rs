@@ -8,14 +8,11 @@ use std::{
     time::Duration,
 };
 
-use gateway_layers::{
-    config::{self, Context, Declared, Source},
-    core::server::serve,
-};
-use tokio::{net::TcpListener, runtime::Runtime};
+use gateway_layers::config::{self, Context, Declared, Source};
+use tokio::runtime::Runtime;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::{demo, signals};
+use crate::{demo, serve};
 
 /// Serves the embedded demo.
 pub(crate) fn demo() -> ExitCode {
@@ -24,7 +21,7 @@ pub(crate) fn demo() -> ExitCode {
         let source = Source { name: "gateway.yaml (embedded)", text: demo::DOCUMENT };
         let variable = |name: &str| env::var(name).ok().or_else(|| shop.variables.get(name).cloned());
         let declared = config::load(source, variable, &Context::default()).map_err(Trouble::Document)?;
-        serve_declared(declared, Some(&shop.token)).await
+        serve::declared(declared, Some(&shop.token)).await
     })
 }
 
@@ -32,7 +29,7 @@ pub(crate) fn demo() -> ExitCode {
 pub(crate) fn file(path: &Path) -> ExitCode {
     in_runtime(async {
         let declared = read(path)?;
-        serve_declared(declared, None).await
+        serve::declared(declared, None).await
     })
 }
 
@@ -49,7 +46,7 @@ pub(crate) fn check(path: &Path) -> ExitCode {
 }
 
 /// Why the program ends in failure.
-enum Trouble {
+pub(crate) enum Trouble {
     /// The document is not valid.
     Document(config::Problems),
     /// Everything else, in one line.
@@ -115,42 +112,4 @@ fn read(path: &Path) -> Result<Declared, Trouble> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
     let source = Source { name: &path.display().to_string(), text: &text };
     config::load(source, |name| env::var(name).ok(), &Context::default()).map_err(Trouble::Document)
-}
-
-/// Serves it, with lines to try for whoever has a token.
-async fn serve_declared(declared: Declared, token: Option<&str>) -> Result<(), Trouble> {
-    let stop = signals::stop_requested().map_err(|error| format!("signals: {error}"))?;
-    let listener = listen(&declared).await?;
-    let address = listener.local_addr().map_err(|error| error.to_string())?;
-    announce(&declared, &format!("http://{address}"), token)
-        .map_err(|error| format!("standard output: {error}"))?;
-
-    let drained = serve(listener, declared.service()).meter(declared.meter()).shutdown(stop).await;
-    declared.flush(Duration::from_secs(2));
-    let drained = drained.map_err(|error| format!("serving: {error}"))?;
-    tracing::info!(?drained, "stopped");
-    Ok(())
-}
-
-async fn listen(declared: &Declared) -> Result<TcpListener, String> {
-    let address = declared.listen();
-    TcpListener::bind(address).await.map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            format!("{address} is already in use; choose another with LISTEN=127.0.0.1:PORT or `listen:`")
-        }
-        _ => format!("cannot listen on {address}: {error}"),
-    })
-}
-
-fn announce(declared: &Declared, base: &str, token: Option<&str>) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "gateway {} on {base}\n", env!("CARGO_PKG_VERSION"))?;
-    for line in declared.routes() {
-        writeln!(out, "  {line}")?;
-    }
-    writeln!(out)?;
-    if let Some(token) = token {
-        demo::print(&mut out, base, token)?;
-    }
-    out.flush()
 }

@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header, req
 use crate::{
     Admit, Admitted, Clock, Explanation, Facts, Refusal, Stamp, Verdict,
     forwarding::{self, OwnedHeaders},
+    tunnel::{Extended, Wanted},
 };
 
 pub use path::{PathError, canonical_path};
@@ -20,9 +21,14 @@ pub use path::{PathError, canonical_path};
 /// Brings a head into its canonical form, or refuses it. Canonical heads stay untouched, and idempotently so.
 ///
 /// # Errors
-/// 400 `bad_target`, `bad_path`, `bad_host` or `bad_framing`; 501 `transfer_coding`; 405 for `CONNECT`.
+/// 400 `bad_target`, `bad_path`, `bad_host` or `bad_framing`; 501 `transfer_coding`; 405 for `CONNECT`, but for the
+/// extended one of HTTP/2 (RFC 8441), which becomes a `GET`.
 pub fn canonicalize(head: &mut Parts) -> Result<(), Refusal> {
     check_framing(&head.headers)?;
+    if head.method == Method::CONNECT && head.extensions.get::<Extended>().is_some() {
+        // A handshake over HTTP/2 (RFC 8441); over HTTP/1.1 it is a GET, and to everybody here, too.
+        head.method = Method::GET;
+    }
     if head.method == Method::CONNECT {
         let refusal =
             Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "connect", "this gateway opens no tunnels");
@@ -41,7 +47,8 @@ pub fn host(headers: &HeaderMap) -> Option<&str> {
     Some(host::without_port(host))
 }
 
-/// A layer of [`canonicalize`], which also removes what belongs to one hop, and what only the gateway may say. The builder puts it below rescue, above
+/// A layer of [`canonicalize`], which also removes what belongs to one hop, and what only the gateway may say. Which
+/// protocol a request [wants](Wanted) to switch to is noted before. The builder puts it below rescue, above
 /// everything else.
 #[derive(Clone, Debug, Default)]
 pub struct CanonicalLayer(Canonical);
@@ -81,6 +88,9 @@ pub struct Canonical {
 impl Admit for Canonical {
     fn admit(&self, head: &mut Parts, _: &mut Stamp) -> Result<(), Refusal> {
         let Err(refusal) = canonicalize(head) else {
+            if let Some(wanted) = Wanted::of(head) {
+                head.extensions.insert(wanted);
+            }
             // Here, before any layer adds a header of its own: naming it in `Connection` must not take it away again
             // at the forwarder (RFC 9110 section 7.6.1).
             forwarding::remove_hop_by_hop(&mut head.headers);

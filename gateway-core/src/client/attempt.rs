@@ -6,11 +6,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{connection::Unanswered, progress::Progress, timer::Timer};
+use http::{StatusCode, response::Parts};
+
+use super::{connection::Unanswered, line::Line, progress::Progress, timer::Timer};
 use crate::{
     Clock, UpstreamError,
     error::ErrorKind,
-    upstream::{Admitted, EndpointGuard, TryEnd},
+    upstream::{Admitted, EndpointGuard, TryEnd, set::Visit},
 };
 
 /// How long an answer is waited for.
@@ -56,9 +58,10 @@ impl Patience {
     }
 }
 
-/// A try at an endpoint. Its guard, if there is one, is told how it ended, also when it is dropped.
+/// A try at an endpoint. Its guard and whoever looks at its health are told how it ended, also when it is dropped.
 pub(super) struct Attempt<'a> {
     admitted: Option<Admitted>,
+    visit: Option<Visit<Line>>,
     patience: &'a Patience,
     clock: &'a Clock,
 }
@@ -66,33 +69,52 @@ pub(super) struct Attempt<'a> {
 impl<'a> Attempt<'a> {
     pub(super) fn of(
         guard: Option<&Arc<dyn EndpointGuard>>,
+        visit: impl FnOnce() -> Option<Visit<Line>>,
         patience: &'a Patience,
         clock: &'a Clock,
     ) -> Result<Self, Duration> {
         let admitted = guard.map(Admitted::ask).transpose()?;
-        Ok(Self { admitted, patience, clock })
+        Ok(Self { admitted, visit: visit(), patience, clock })
     }
 
     pub(super) fn failed(&mut self, error: &UpstreamError) {
         if let Some(admitted) = self.admitted.take() {
             admitted.settle(TryEnd::Failed(error));
         }
+        if let Some(visit) = self.visit.take()
+            // That is the client's fault.
+            && error.kind() != ErrorKind::RequestBody
+        {
+            visit.failed();
+        }
     }
 
     /// What is returned watches over the answer's body.
-    pub(super) fn answered(&mut self, head: &http::response::Parts) -> Option<Admitted> {
-        self.admitted.take()?.answered(head)
+    pub(super) fn answered(&mut self, head: &Parts) -> (Option<Admitted>, Option<Visit<Line>>) {
+        let visit = self.visit.take();
+        if let Some(visit) = &visit {
+            visit.answered(speaks_against_it(head.status));
+        }
+        (self.admitted.take().and_then(|admitted| admitted.answered(head)), visit)
     }
 }
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        let Some(admitted) = self.admitted.take() else { return };
+        if self.admitted.is_none() && self.visit.is_none() {
+            return;
+        }
         let now = self.clock.now();
-        let is_late = now >= self.patience.end() || self.patience.try_end.is_some_and(|end| now >= end);
-        match is_late {
-            true => admitted.settle(TryEnd::Failed(&UpstreamError::new(ErrorKind::Timeout))),
-            false => admitted.settle(TryEnd::Abandoned),
+        if now >= self.patience.end() || self.patience.try_end.is_some_and(|end| now >= end) {
+            return self.failed(&UpstreamError::new(ErrorKind::Timeout));
+        }
+        if let Some(admitted) = self.admitted.take() {
+            admitted.settle(TryEnd::Abandoned);
         }
     }
+}
+
+/// Whether an answer says that the endpoint is not well, and not that the request was not.
+fn speaks_against_it(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 500 | 502 | 503 | 504)
 }

@@ -10,12 +10,12 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::{connection::Connection, pool::Pool, timer::Timer};
+use super::{connection::Connection, line::Line, pool::Pool, timer::Timer};
 use crate::{
     BoxError, Clock, UpstreamError,
     error::ErrorKind,
     forwarding::remove_from_trailers,
-    upstream::{Admitted, TryEnd},
+    upstream::{Admitted, TryEnd, set::Visit},
 };
 
 /// The body of an upstream's answer. Its connection is busy until the body ended; dropping it before closes the
@@ -26,6 +26,8 @@ pub struct ResponseBody {
     lease: Option<(Connection, Arc<Pool>)>,
     /// Told when the body breaks off.
     admitted: Option<Admitted>,
+    /// Under way until the body ended.
+    visit: Option<Visit<Line>>,
     idle_timeout: Duration,
     clock: Clock,
     /// The connection's, until it is free.
@@ -47,6 +49,7 @@ impl ResponseBody {
             body,
             lease: Some((connection, Arc::clone(pool))),
             admitted: None,
+            visit: None,
             idle_timeout,
             clock,
             timer,
@@ -58,9 +61,11 @@ impl ResponseBody {
         body
     }
 
-    /// Tells the endpoint's guard if the body breaks off.
-    pub(super) fn watched_by(mut self, admitted: Option<Admitted>) -> Self {
-        self.admitted = admitted.filter(|_| !self.body.is_end_stream());
+    /// Tells the endpoint's guard if the body breaks off, and the visit when it ends.
+    pub(super) fn watched_by(mut self, admitted: Option<Admitted>, visit: Option<Visit<Line>>) -> Self {
+        if !self.body.is_end_stream() {
+            (self.admitted, self.visit) = (admitted, visit);
+        }
         self
     }
 
@@ -69,9 +74,13 @@ impl ResponseBody {
         if let Some(admitted) = self.admitted.take() {
             admitted.settle(TryEnd::BrokeOff);
         }
+        if let Some(visit) = self.visit.take() {
+            visit.failed();
+        }
     }
 
     fn release(&mut self) {
+        self.visit = None;
         // A stream is free when it is dropped.
         if let Some((Connection::Http1(mut connection), pool)) = self.lease.take() {
             connection.timer = std::mem::take(&mut self.timer);

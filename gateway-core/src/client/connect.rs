@@ -28,6 +28,8 @@ pub(super) struct Connector {
 #[cfg(feature = "tls")]
 struct Tls {
     connector: tokio_rustls::TlsConnector,
+    /// Offers HTTP/1.1 alone.
+    http1: tokio_rustls::TlsConnector,
     name: rustls::pki_types::ServerName<'static>,
 }
 
@@ -65,18 +67,42 @@ impl Connector {
     /// Resolves, connects, agrees on TLS and a protocol, and starts the connection's own task, which ends with the
     /// connection. All within the connect timeout.
     pub(super) async fn open(&self, slot: Slot) -> Result<Opened, UpstreamError> {
+        self.in_time(self.dial(slot, self.protocol)).await
+    }
+
+    /// The same with HTTP/1.1, for requests that switch protocols.
+    pub(super) async fn open_http1(
+        &self,
+        slot: Slot,
+    ) -> Result<hyper::client::conn::http1::SendRequest<Body>, UpstreamError> {
+        match self.protocol {
+            Protocol::Http2 => {}
+            Protocol::Http1 | Protocol::Auto => {
+                if let Opened::Http1(sender) = self.in_time(self.dial(slot, Protocol::Http1)).await? {
+                    return Ok(sender);
+                }
+            }
+        }
+        let never = "an upstream that speaks HTTP/2 alone switches to no other protocol";
+        Err(UpstreamError::because(ErrorKind::Protocol, never).unsent())
+    }
+
+    async fn in_time<T>(
+        &self,
+        dial: impl Future<Output = Result<T, UpstreamError>>,
+    ) -> Result<T, UpstreamError> {
         let until = self.clock.now() + self.timeout;
-        self.clock.timeout(until, self.dial(slot)).await.unwrap_or_else(|| {
+        self.clock.timeout(until, dial).await.unwrap_or_else(|| {
             let silent = format!("no connection within {:?}", self.timeout);
             Err(UpstreamError::because(ErrorKind::Connect, silent))
         })
     }
 
-    async fn dial(&self, slot: Slot) -> Result<Opened, UpstreamError> {
+    async fn dial(&self, slot: Slot, protocol: Protocol) -> Result<Opened, UpstreamError> {
         let connect = |error: io::Error| UpstreamError::because(ErrorKind::Connect, error);
         let stream = TcpStream::connect(self.endpoint.address()).await.map_err(connect)?;
         stream.set_nodelay(true).map_err(connect)?;
-        let (wire, protocol) = self.secure(stream).await?;
+        let (wire, protocol) = self.secure(stream, protocol).await?;
         let io = TokioIo::new(Socket::new(wire, slot));
         let handshake = match protocol {
             Protocol::Http2 => h2::start(io).await.map(Opened::Http2),
@@ -87,13 +113,14 @@ impl Connector {
 
     /// The wire, and the protocol that is spoken over it.
     #[cfg(feature = "tls")]
-    async fn secure(&self, stream: TcpStream) -> Result<(Wire, Protocol), UpstreamError> {
-        let Some(tls) = &self.tls else { return Ok((Wire::Plain(stream), self.protocol)) };
+    async fn secure(&self, stream: TcpStream, wanted: Protocol) -> Result<(Wire, Protocol), UpstreamError> {
+        let Some(tls) = &self.tls else { return Ok((Wire::Plain(stream), wanted)) };
         let failed = |why: String| UpstreamError::because(ErrorKind::Connect, format!("TLS: {why}"));
-        let handshake = tls.connector.connect(tls.name.clone(), stream).await;
+        let connector = if wanted == Protocol::Http1 { &tls.http1 } else { &tls.connector };
+        let handshake = connector.connect(tls.name.clone(), stream).await;
         let stream = handshake.map_err(|error| failed(error.to_string()))?;
         let agreed = stream.get_ref().1.alpn_protocol();
-        let protocol = match (self.protocol, agreed) {
+        let protocol = match (wanted, agreed) {
             (Protocol::Http1, _) => Protocol::Http1,
             (_, Some(b"h2")) => Protocol::Http2,
             (Protocol::Auto, _) => Protocol::Http1,
@@ -103,8 +130,8 @@ impl Connector {
     }
 
     #[cfg(not(feature = "tls"))]
-    async fn secure(&self, stream: TcpStream) -> Result<(Wire, Protocol), UpstreamError> {
-        Ok((Wire::Plain(stream), self.protocol))
+    async fn secure(&self, stream: TcpStream, wanted: Protocol) -> Result<(Wire, Protocol), UpstreamError> {
+        Ok((Wire::Plain(stream), wanted))
     }
 }
 
@@ -123,6 +150,9 @@ impl Tls {
         let wrong = |error| UpstreamConfigError(format!("tls: {error}"));
         let tls = settings.tls.clone().unwrap_or_default();
         let name = tls.name_of(endpoint.address().0).map_err(wrong)?;
-        Ok(Self { connector: tls.config(offered).map_err(wrong)?.into(), name })
+        let config = tls.config(offered).map_err(wrong)?;
+        let mut http1 = (*config).clone();
+        http1.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Self { connector: config.into(), http1: std::sync::Arc::new(http1).into(), name })
     }
 }

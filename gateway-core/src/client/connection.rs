@@ -116,6 +116,7 @@ fn is_refused_by_tls(cause: &(dyn Error + 'static)) -> bool {
                 | Alert::CertificateUnknown
                 | Alert::UnknownCA
                 | Alert::AccessDenied
+                | Alert::DecryptError
                 | Alert::HandshakeFailure
         ))
     )

@@ -17,20 +17,22 @@ use super::{
     connection::Unanswered,
     head,
     line::{Call, Line},
-    pool::Pool,
     progress::Progress,
-    turns::Turns,
+    upgrade::Switch,
 };
 use crate::{
-    Body, BoxError, Clock, Explanation, Facts, Refusal, UpstreamError, Verdict,
+    Body, BoxError, Clock, Facts, Refusal, UpstreamError,
     error::ErrorKind,
-    explain::Explain,
+    random::Random,
     refusal::Asked as Client,
-    upstream::{Endpoint, EndpointGuard, Protocol, Settings, UpstreamConfigError},
+    upstream::{
+        Balance, Endpoint, Guards, Member, Protocol, Settings, UpstreamConfigError,
+        set::{Counts, Course, Endpoints, Visit},
+    },
 };
 
-/// Forwards requests to the endpoints of an [`Upstream`](crate::upstream::Upstream), in turn. Clones share the
-/// connections. One boxed future per request; a body that no layer changed is not boxed.
+/// Forwards requests to the endpoints of an [`Upstream`](crate::upstream::Upstream), as its
+/// [`Balance`](crate::upstream::Balance) says. Clones share the connections. One boxed future per request; a body that no layer changed is not boxed.
 ///
 /// **Reads** the facts peer, trust, client address, request id and deadline; **writes** the endpoint. **Answers** 508
 /// to a request that came back to this gateway, 400 to one that names two hosts, 405 to `CONNECT`, 503 `circuit_open`
@@ -40,10 +42,11 @@ use crate::{
 pub struct Forward(Arc<Shared>);
 
 struct Shared {
-    lines: Vec<Line>,
+    endpoints: Endpoints<Line>,
     settings: Settings,
-    turns: Turns,
+    guards: Option<Guards>,
     clock: Clock,
+    random: Random,
 }
 
 /// The future of [`Forward`].
@@ -51,20 +54,37 @@ pub type ForwardFuture = Pin<Box<dyn Future<Output = Result<Response<Body>, Upst
 
 impl Forward {
     pub(crate) fn new(
-        endpoints: impl Iterator<Item = (Endpoint, Option<Arc<dyn EndpointGuard>>)>,
+        members: Vec<Member>,
+        balance: Balance,
+        guards: Option<Guards>,
         settings: Settings,
     ) -> Result<Self, UpstreamConfigError> {
-        let line = |(endpoint, guard)| Ok(Line { pool: Pool::new(endpoint, &settings)?, guard });
-        let lines = endpoints.map(line).collect::<Result<_, _>>()?;
-        Ok(Self::of(lines, settings))
+        let clock = Clock::default();
+        let endpoints = Endpoints::new(balance, clock.clone(), Counts::default());
+        let forward =
+            Self(Arc::new(Shared { endpoints, settings, guards, clock, random: Random::default() }));
+        forward.replace(members)?;
+        Ok(forward)
     }
 
-    pub(crate) fn nowhere() -> Self {
-        Self::of(Vec::new(), Settings::default())
+    /// From now on these are the endpoints. Those that stay keep their connections, their circuits and what is known of
+    /// their health; those that vanished finish what is under way, and then close their connections.
+    ///
+    /// # Errors
+    /// Names the first endpoint that cannot be used. Then everything stays as it is.
+    pub fn replace(&self, members: impl IntoIterator<Item = Member>) -> Result<(), UpstreamConfigError> {
+        let members = members.into_iter().map(Member::checked).collect::<Result<Vec<_>, _>>()?;
+        let line = |member: &Member| {
+            let endpoint = Endpoint::parse(&member.url)?;
+            let guard = self.0.guards.as_ref().map(|guards| guards.make(&endpoint));
+            Line::new(endpoint, guard, &self.0.settings)
+        };
+        self.0.endpoints.replace(&members, line)
     }
 
-    fn of(lines: Vec<Line>, settings: Settings) -> Self {
-        Self(Arc::new(Shared { lines, settings, turns: Turns::default(), clock: Clock::default() }))
+    /// The endpoints and what is known of them.
+    pub(super) fn live(&self) -> &Endpoints<Line> {
+        &self.0.endpoints
     }
 }
 
@@ -89,30 +109,19 @@ where
     }
 }
 
-impl Explain for Forward {
-    fn explain(&self, _: &Parts, say: &mut Vec<Explanation>) {
-        let lines = &self.0.lines;
-        let urls: Vec<&str> = lines.iter().map(|line| &**line.endpoint().url()).collect();
-        let guards: Vec<_> =
-            lines.iter().filter_map(|line| line.guard.as_ref()).map(|guard| guard.explain()).collect();
-        let skipped = guards.iter().filter(|guard| guard.verdict == Verdict::Skip).count();
-        say.extend(guards);
-        say.push(match lines.len() {
-            0 => Explanation::new("forward", Verdict::Refuse, "there is no endpoint"),
-            all if all == skipped => {
-                Explanation::new("forward", Verdict::Refuse, "every endpoint is passed over")
-            }
-            _ => Explanation::new("forward", Verdict::Pass, format!("to {} in turn", urls.join(", "))),
-        });
-    }
-}
-
 impl Shared {
     async fn forward(&self, mut parts: Parts, body: Body) -> Result<Response<Body>, UpstreamError> {
         let facts = Facts::get(&parts.extensions).cloned();
         let takes_trailers = self.settings.protocol != Protocol::Http1 && takes_trailers(&parts.headers);
-        if let Err(refusal) = head::prepare(&mut parts, facts.as_ref(), &self.settings.pseudonym) {
-            return Ok(refusal.into_response(&Client::of(&parts)));
+        let switch = Switch::take(&mut parts, !body.is_end_stream(), &self.settings.upgrades, &self.random);
+        let prepared = switch.and_then(|switch| {
+            head::prepare(&mut parts, facts.as_ref(), &self.settings.pseudonym)?;
+            Ok(switch)
+        });
+        match prepared {
+            Ok(None) => {}
+            Ok(Some(switch)) => switch.put(&mut parts),
+            Err(refusal) => return Ok(refusal.into_response(&Client::of(&parts))),
         }
         let start = self.clock.now();
         let progress = (!body.is_end_stream()).then(|| Arc::new(Progress::new(&self.clock)));
@@ -124,24 +133,33 @@ impl Shared {
         let try_end = facts.as_ref().and_then(Facts::try_end);
         let patience =
             Patience { start, progress, own, try_end, response_timeout: self.settings.response_timeout };
-        self.exchange(Request::from_parts(parts, body), takes_trailers, facts.as_ref(), &patience).await
+        let key = self.endpoints.balance().policy.key_of(&parts);
+        let asked = Asked::new(parts.uri.clone(), takes_trailers);
+        self.exchange(Request::from_parts(parts, body), asked, key, facts.as_ref(), &patience).await
     }
 
-    /// Tries the endpoints in turn until one takes the request. Those whose guard says no are passed over.
+    /// Tries one endpoint after the other until one takes the request. Those whose guard says no are passed over.
     async fn exchange(
         &self,
         mut request: Request<Body>,
-        takes_trailers: bool,
+        mut asked: Asked,
+        key: Option<u64>,
         facts: Option<&Facts>,
         patience: &Patience,
     ) -> Result<Response<Body>, UpstreamError> {
-        let call = Call { settings: &self.settings, patience, clock: &self.clock };
-        let mut asked = Asked::new(request.uri().clone(), takes_trailers);
+        let call = Call { settings: &self.settings, patience, clock: &self.clock, random: &self.random };
         let mut is_busy = false;
         let mut failure = None;
         let mut retry_after: Option<Duration> = None;
-        for line in self.turns.order(&self.lines, facts) {
-            let mut attempt = match Attempt::of(line.guard.as_ref(), patience, &self.clock) {
+        // Whoever holds the list keeps the connections of endpoints that vanish meanwhile.
+        let (list, now) = (self.endpoints.list(), self.endpoints.time_of(patience.start));
+        self.endpoints.look_after(&list, now);
+        let before = facts.filter(|facts| facts.attempt() > 1).and_then(Facts::endpoint);
+        for place in Course::new(&list, key, before.as_deref(), now) {
+            let kept = &list.kept()[place];
+            let line = kept.item();
+            let visit = || Visit::begin(&self.endpoints, kept, now);
+            let mut attempt = match Attempt::of(line.guard.as_ref(), visit, patience, &self.clock) {
                 Ok(attempt) => attempt,
                 Err(after) => {
                     retry_after = Some(retry_after.map_or(after, |nearest| nearest.min(after)));
@@ -194,14 +212,14 @@ fn all_open(after: Duration) -> Refusal {
 
 impl Forward {
     /// The URLs of the endpoints.
-    pub fn endpoints(&self) -> impl Iterator<Item = &str> {
-        self.0.lines.iter().map(|line| &**line.endpoint().url())
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<Arc<str>> {
+        self.0.endpoints.list().kept().iter().map(|kept| Arc::clone(kept.url())).collect()
     }
 }
 
 impl fmt::Debug for Forward {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let urls = self.0.lines.iter().map(|line| line.endpoint().url());
-        f.debug_list().entries(urls).finish()
+        f.debug_list().entries(self.endpoints()).finish()
     }
 }

@@ -33,7 +33,7 @@ pub(super) struct Http1 {
 pub(super) async fn start(io: TokioIo<Socket>) -> hyper::Result<http1::SendRequest<Body>> {
     let (sender, driver) = http1::Builder::new().max_header_size(MAX_HEAD).handshake(io).await?;
     // Its errors reach the exchange that they belong to; between exchanges nobody needs them.
-    tokio::spawn(async move { drop(driver.await) });
+    tokio::spawn(async move { drop(driver.with_upgrades().await) });
     Ok(sender)
 }
 

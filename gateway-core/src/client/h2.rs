@@ -202,7 +202,10 @@ impl Drop for Stream {
     fn drop(&mut self) {
         let lived = self.pool.now().saturating_duration_since(self.connection.opened).as_nanos();
         self.connection.rests_since.store(u64::try_from(lived).unwrap_or(u64::MAX), Ordering::SeqCst);
-        self.connection.streams.fetch_sub(1, Ordering::SeqCst);
+        let left = self.connection.streams.fetch_sub(1, Ordering::SeqCst);
+        if left == 1 && self.connection.has_served(self.pool.max_requests()) {
+            self.pool.forget(&self.connection);
+        }
         self.pool.freed();
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn prepare(head: &mut Parts, facts: Option<&Facts>, pseudonym: &Pseud
     // The server answers `Expect` itself, when the body is first read.
     head.headers.remove(header::EXPECT);
     forwarding::append_via(&mut head.headers, head.version, pseudonym)?;
-    forwarding::write_forwarded(head, facts, "http");
+    forwarding::write_forwarded(head, facts);
     if let Some(id) = facts.and_then(Facts::request_id) {
         head.headers.insert(forwarding::X_REQUEST_ID, id.as_header().clone());
     }

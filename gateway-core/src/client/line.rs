@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use http::{Request, Response, StatusCode, Version, header};
+use http::{HeaderName, Request, Response, StatusCode, Version};
+use hyper::body::Incoming;
 
 use super::{
     address::Asked,
@@ -9,13 +10,15 @@ use super::{
     connection::{Connection, Unanswered},
     h2::NotOpened,
     idle::promised,
-    pool::{Place, Pool},
+    pool::{Alone, Place, Pool},
+    upgrade::{Judged, Switch},
 };
 use crate::{
     Body, Clock, UpstreamError,
     error::ErrorKind,
     forwarding,
-    upstream::{Endpoint, EndpointGuard, Settings},
+    random::Random,
+    upstream::{Endpoint, EndpointGuard, Settings, UpstreamConfigError},
 };
 
 /// An endpoint and its connections.
@@ -29,9 +32,18 @@ pub(super) struct Call<'a> {
     pub(super) settings: &'a Settings,
     pub(super) patience: &'a Patience,
     pub(super) clock: &'a Clock,
+    pub(super) random: &'a Random,
 }
 
 impl Line {
+    pub(super) fn new(
+        endpoint: Endpoint,
+        guard: Option<Arc<dyn EndpointGuard>>,
+        settings: &Settings,
+    ) -> Result<Self, UpstreamConfigError> {
+        Ok(Self { pool: Pool::new(endpoint, settings)?, guard })
+    }
+
     pub(super) fn endpoint(&self) -> &Endpoint {
         self.pool.endpoint()
     }
@@ -44,6 +56,9 @@ impl Line {
         call: &Call<'_>,
         attempt: &mut Attempt<'_>,
     ) -> Result<Response<Body>, Unanswered> {
+        if let Some(switch) = Switch::of(&request).cloned() {
+            return self.switch(request, switch, asked, call, attempt).await;
+        }
         let mut fresh = false;
         loop {
             let (connection, is_kept) = match self.connection(fresh, call).await {
@@ -126,9 +141,54 @@ impl Line {
             let unasked = "the upstream switched protocols without being asked";
             return Err(Unanswered::Failed(UpstreamError::because(ErrorKind::Protocol, unasked)));
         }
+        Ok(self.answer(response, connection, call, attempt))
+    }
+
+    /// A connection of its own, which ends with the answer unless it becomes a tunnel.
+    async fn switch(
+        &self,
+        mut request: Request<Body>,
+        switch: Switch,
+        asked: &mut Asked,
+        call: &Call<'_>,
+        attempt: &mut Attempt<'_>,
+    ) -> Result<Response<Body>, Unanswered> {
+        let mut connection = match call.clock.timeout(call.patience.end(), self.pool.alone()).await {
+            Some(Ok(connection)) => connection,
+            Some(Err(Alone::LineFull)) => return Err(Unanswered::Busy(Box::new(request))),
+            Some(Err(Alone::Failed(error))) => return Err(Unanswered::Unsent(Box::new(request), error)),
+            None => {
+                let late = UpstreamError::because(ErrorKind::Timeout, "still connecting").unsent();
+                return Err(Unanswered::Failed(late));
+            }
+        };
+        asked.over_http1(&mut request, self.endpoint(), call.settings.host).map_err(Unanswered::Failed)?;
+        let response = connection.send(request, call.patience, call.clock).await?;
+        let judged = switch.judge(response, &call.settings.upgrades, call.clock, call.random);
+        match judged.map_err(Unanswered::Failed)? {
+            Judged::Switched(response) => {
+                let (head, body) = response.into_parts();
+                // A tunnel that breaks says nothing of its endpoint: clients close as they like.
+                drop(attempt.answered(&head));
+                Ok(Response::from_parts(head, body))
+            }
+            Judged::Ordinary(response) => {
+                Ok(self.answer(response, Connection::Http1(connection), call, attempt))
+            }
+        }
+    }
+
+    /// An upstream's answer as it is passed on; the pool gets the connection back.
+    fn answer(
+        &self,
+        response: Response<Incoming>,
+        mut connection: Connection,
+        call: &Call<'_>,
+        attempt: &mut Attempt<'_>,
+    ) -> Response<Body> {
         let (mut head, body) = response.into_parts();
         if let Connection::Http1(connection) = &mut connection {
-            let said = head.headers.get(header::HeaderName::from_static("keep-alive"));
+            let said = head.headers.get(HeaderName::from_static("keep-alive"));
             connection.promised = said.and_then(|said| promised(said.as_bytes()));
         }
         forwarding::remove_hop_by_hop(&mut head.headers);
@@ -137,8 +197,9 @@ impl Line {
         head.extensions = http::Extensions::new();
         let idle_timeout = call.settings.body_idle_timeout;
         let body = ResponseBody::new(body, connection, &self.pool, idle_timeout, call.clock.clone());
-        let body = body.watched_by(attempt.answered(&head));
-        Ok(Response::from_parts(head, Body::new(body)))
+        let (admitted, visit) = attempt.answered(&head);
+        let body = body.watched_by(admitted, visit);
+        Response::from_parts(head, Body::new(body))
     }
 }
 

@@ -31,6 +31,7 @@ mod body;
 mod connect;
 mod connection;
 mod counts;
+mod explain;
 mod forward;
 mod h1;
 mod h2;
@@ -43,7 +44,7 @@ mod progress;
 mod shard;
 mod socket;
 mod timer;
-mod turns;
+mod upgrade;
 
 pub use body::ResponseBody;
 pub use forward::{Forward, ForwardFuture};

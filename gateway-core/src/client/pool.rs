@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     Clock, UpstreamError,
+    error::ErrorKind,
     meter::Meter,
     task::Task,
     upstream::{Endpoint, Protocol, Settings, UpstreamConfigError},
@@ -49,6 +50,12 @@ pub(super) enum Place {
     Kept(Connection),
     /// The right to open a connection.
     Open(Slot),
+}
+
+/// Why there is no connection for a request alone.
+pub(super) enum Alone {
+    LineFull,
+    Failed(UpstreamError),
 }
 
 impl Pool {
@@ -85,6 +92,17 @@ impl Pool {
 
     pub(super) fn now(&self) -> Instant {
         self.clock.now()
+    }
+
+    pub(super) fn max_requests(&self) -> u64 {
+        self.limits.max_requests
+    }
+
+    /// Lets a shared connection go.
+    pub(super) fn forget(&self, connection: &Arc<Http2>) {
+        for shard in &self.shards {
+            lock(shard).shared.retain(|kept| !Arc::ptr_eq(kept, connection));
+        }
     }
 
     /// Something was let go that somebody may wait for.
@@ -202,13 +220,36 @@ impl Pool {
         Some(stream)
     }
 
+    /// An HTTP/1.1 connection for one request alone, which is not used for another.
+    pub(super) async fn alone(self: &Arc<Self>) -> Result<Box<Http1>, Alone> {
+        let reserve = || {
+            let slot = self.places.reserve();
+            if slot.is_none() {
+                self.shards.iter().any(|shard| self.evict(shard));
+            }
+            slot
+        };
+        let slot = if self.places.is_awaited() { None } else { reserve() };
+        let slot = match slot {
+            Some(slot) => slot,
+            None => self.places.wait(reserve).await.map_err(|LineFull| Alone::LineFull)?,
+        };
+        let sender = self.connector.open_http1(slot).await.map_err(Alone::Failed)?;
+        self.count_opened();
+        let worker = Worker::current(self.shards.len());
+        let worker = worker.ok_or_else(|| Alone::Failed(UpstreamError::new(ErrorKind::Connect)))?;
+        let mut connection = Http1::new(sender, worker.runtime, worker.shard, self.now());
+        connection.requests = u64::MAX - 1;
+        Ok(connection)
+    }
+
     /// Opens a connection for one request.
     pub(super) async fn open(self: &Arc<Self>, slot: Slot) -> Result<Connection, UpstreamError> {
         let opened = self.connector.open(slot).await?;
         self.count_opened();
         let now = self.now();
         let worker = Worker::current(self.shards.len());
-        let worker = worker.ok_or_else(|| UpstreamError::new(crate::error::ErrorKind::Connect))?;
+        let worker = worker.ok_or_else(|| UpstreamError::new(ErrorKind::Connect))?;
         Ok(match opened {
             Opened::Http1(sender) => Connection::Http1(Http1::new(sender, worker.runtime, worker.shard, now)),
             // The endpoint offered less before.
@@ -219,7 +260,7 @@ impl Pool {
                 let stream = connection.take(self, u64::MAX);
                 lock(&self.shards[worker.shard]).shared.push(connection);
                 self.keep_sweeping();
-                let gone = || UpstreamError::new(crate::error::ErrorKind::Connect);
+                let gone = || UpstreamError::new(ErrorKind::Connect);
                 Connection::Http2(stream.ok_or_else(gone)?)
             }
         })

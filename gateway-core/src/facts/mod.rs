@@ -8,10 +8,13 @@
 //! | --- | --- | --- |
 //! | [`arrived`](Facts::arrived) | whoever asks for the facts first: our server, or the outermost layer | log, metrics, limits |
 //! | [`peer`](Facts::peer) | the server | `client_addr` |
+//! | [`relay`](Facts::relay) | the server, where a load balancer speaks the PROXY protocol | log |
+//! | [`tls`](Facts::tls) | the server | forwarding, whoever asks which client it is |
 //! | [`request_id`](Facts::request_id) | `request_id` | log, refusals, forwarding |
 //! | [`peer_trusted`](Facts::peer_trusted) | `client_addr` | `request_id`, forwarding |
 //! | [`client_addr`](Facts::client_addr) | `client_addr` | keys, log, forwarding |
 //! | [`route`](Facts::route) | `routing` | keys, log, metrics |
+//! | [`path_params`](Facts::path_params) | `routing`, if the route's path has names | `headers`, services |
 //! | [`principal`](Facts::principal) | whoever authenticates: `jwt`, `api_key` | `authorize`, keys, cache, headers, log |
 //! | [`deadline`](Facts::deadline) | `timeout`; only ever moves closer | everything that waits |
 //! | [`target`](Facts::target) | `canonical`, if it changed it | log |
@@ -22,9 +25,11 @@
 //!
 //! A layer that makes several requests of one gives each [facts of its own](Facts::branch).
 
+mod path_params;
 mod principal;
 mod request_id;
 mod route;
+mod tls;
 
 use std::{
     fmt,
@@ -40,9 +45,11 @@ use http::{Extensions, Uri};
 
 use crate::{Clock, Refusal};
 
+pub use path_params::PathParams;
 pub use principal::Principal;
 pub use request_id::RequestId;
 pub use route::Route;
+pub use tls::{ClientCertificate, TlsSession};
 
 /// What is known about one request. Cloning it shares it.
 #[derive(Clone)]
@@ -51,10 +58,13 @@ pub struct Facts(Arc<Inner>);
 struct Inner {
     arrived: Instant,
     peer: OnceLock<SocketAddr>,
+    relay: OnceLock<SocketAddr>,
+    tls: OnceLock<TlsSession>,
     peer_trusted: AtomicBool,
     request_id: OnceLock<RequestId>,
     client_addr: OnceLock<IpAddr>,
     route: OnceLock<Route>,
+    path_params: OnceLock<PathParams>,
     principal: OnceLock<Principal>,
     /// Nanoseconds after `arrived`; `NEVER` while nobody set one.
     deadline: AtomicU64,
@@ -76,10 +86,13 @@ impl Facts {
         Self(Arc::new(Inner {
             arrived,
             peer: OnceLock::new(),
+            relay: OnceLock::new(),
+            tls: OnceLock::new(),
             peer_trusted: AtomicBool::new(false),
             request_id: OnceLock::new(),
             client_addr: OnceLock::new(),
             route: OnceLock::new(),
+            path_params: OnceLock::new(),
             principal: OnceLock::new(),
             deadline: AtomicU64::new(NEVER),
             try_end: AtomicU64::new(NEVER),
@@ -100,10 +113,13 @@ impl Facts {
         Self(Arc::new(Inner {
             arrived: trunk.arrived,
             peer: trunk.peer.clone(),
+            relay: trunk.relay.clone(),
+            tls: trunk.tls.clone(),
             peer_trusted: AtomicBool::new(self.peer_trusted()),
             request_id: trunk.request_id.clone(),
             client_addr: trunk.client_addr.clone(),
             route: trunk.route.clone(),
+            path_params: trunk.path_params.clone(),
             principal: trunk.principal.clone(),
             deadline: AtomicU64::new(trunk.deadline.load(Ordering::Relaxed)),
             try_end: AtomicU64::new(NEVER),
@@ -144,6 +160,34 @@ impl Facts {
     /// Written by the server. A second call changes nothing.
     pub fn set_peer(&self, peer: SocketAddr) {
         self.0.peer.get_or_init(|| peer);
+    }
+
+    /// The load balancer that passed the connection on and said by the PROXY protocol who the peer is.
+    #[must_use]
+    pub fn relay(&self) -> Option<SocketAddr> {
+        self.0.relay.get().copied()
+    }
+
+    /// Written by the server. A second call changes nothing.
+    pub fn set_relay(&self, relay: SocketAddr) {
+        self.0.relay.get_or_init(|| relay);
+    }
+
+    /// What the handshake found out; `None` if the connection is in plain text.
+    #[must_use]
+    pub fn tls(&self) -> Option<&TlsSession> {
+        self.0.tls.get()
+    }
+
+    /// Written by the server. A second call changes nothing.
+    pub fn set_tls(&self, session: &TlsSession) {
+        self.0.tls.get_or_init(|| session.clone());
+    }
+
+    /// Whether the connection of the peer is encrypted.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.tls().is_some()
     }
 
     /// Whether the peer is a proxy whose word about its clients counts. Nobody is, unless `client_addr` says so.
@@ -188,6 +232,17 @@ impl Facts {
     /// Written by `routing`. A second call changes nothing.
     pub fn set_route(&self, route: &Route) {
         self.0.route.get_or_init(|| route.clone());
+    }
+
+    /// The parts of the path that the route's pattern has names for.
+    #[must_use]
+    pub fn path_params(&self) -> Option<&PathParams> {
+        self.0.path_params.get()
+    }
+
+    /// Written by `routing`. A second call changes nothing.
+    pub fn set_path_params(&self, params: &PathParams) {
+        self.0.path_params.get_or_init(|| params.clone());
     }
 
     /// Who is calling, as an authentication layer proved it.

@@ -33,8 +33,9 @@ pub fn remove_forwarded(headers: &mut HeaderMap) {
 /// Says to the upstream for whom we forward: `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host`.
 ///
 /// What a trusted peer said before is kept and added to, a `Forwarded` of its own (RFC 7239) too; what anybody else
-/// said is removed first. Trust is what `client_addr` wrote into the facts; without it nobody is trusted.
-pub fn write_forwarded(head: &mut Parts, facts: Option<&Facts>, scheme: &'static str) {
+/// said is removed first. Trust is what `client_addr` wrote into the facts; without it nobody is trusted. The scheme
+/// is `https` if the peer's connection is encrypted; a trusted peer's word about its client's wins.
+pub fn write_forwarded(head: &mut Parts, facts: Option<&Facts>) {
     let headers = &mut head.headers;
     if !facts.is_some_and(|facts| facts.peer_trusted() && facts.client_addr().is_some()) {
         remove_forwarded(headers);
@@ -43,6 +44,7 @@ pub fn write_forwarded(head: &mut Parts, facts: Option<&Facts>, scheme: &'static
         append_peer(headers, peer.ip().to_canonical());
     }
     if !headers.contains_key(X_FORWARDED_PROTO) {
+        let scheme = if facts.is_some_and(Facts::is_secure) { "https" } else { "http" };
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme));
     }
     if !headers.contains_key(X_FORWARDED_HOST)
@@ -110,7 +112,7 @@ mod tests {
 
     fn write(mut head: Parts) -> HeaderMap {
         let facts = Facts::get(&head.extensions).cloned();
-        write_forwarded(&mut head, facts.as_ref(), "http");
+        write_forwarded(&mut head, facts.as_ref());
         head.headers
     }
 

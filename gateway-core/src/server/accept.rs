@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -10,19 +11,37 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body as HttpBody;
 use hyper::body::Incoming;
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinSet,
+};
 use tower_service::Service;
 
+#[cfg(feature = "tls")]
+use super::handshake;
 use super::{
-    Drained, Server,
+    Drained,
     connection::{self, Shared},
-    counts::Counts,
     drain,
+    listener::Entry,
+    origin::Origin,
+    patience::Wait,
+    place::Place,
     refuse::Refusals,
 };
 use crate::BoxError;
+#[cfg(feature = "tls")]
+use crate::tls::ServerTls;
 
-pub(super) async fn run<S, B>(server: Server<S>) -> Drained
+/// Accepts connections until the server stops; then waits for those that are open.
+pub(super) async fn run<S, B>(
+    listener: TcpListener,
+    entry: Entry,
+    service: S,
+    shared: Arc<Shared>,
+    stopping: watch::Receiver<bool>,
+) -> Drained
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Error: Into<BoxError>,
@@ -30,39 +49,48 @@ where
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    let Server { listener, service, settings, mut shutdown } = server;
-    let counts = Counts::new(&settings.meter);
-    let shared = Arc::new(Shared { settings, counts });
-    let Shared { settings, counts } = &*shared;
-    let (stop, stopping) = watch::channel(false);
+    let Shared { settings, counts, .. } = &*shared;
     let mut connections = JoinSet::new();
     let mut refusals = Refusals::default();
     let mut trouble = Trouble::default();
+    let mut drained = Drained::default();
+    let mut stop = stopping.clone();
+    let mut told_to_stop = pin!(connection::stopped(&mut stop));
     loop {
         let accepted = tokio::select! {
             biased;
-            () = &mut shutdown => break,
+            () = &mut told_to_stop => break,
             Some(outcome) = connections.join_next() => {
                 drain::told(outcome);
+                if *stopping.borrow() {
+                    // It was told before this loop was.
+                    drained.finished += 1;
+                    break;
+                }
                 continue;
             }
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) if connections.len() < settings.max_connections => {
-                counts.accepted.increment();
-                let open = counts.open.hold();
-                let serving =
-                    connection::serve(stream, peer, service.clone(), Arc::clone(&shared), stopping.clone());
-                connections.spawn(async move {
-                    serving.await;
-                    drop(open);
-                });
-            }
-            Ok((stream, _)) => {
-                counts.refused.increment();
-                refusals.refuse(stream, &settings.clock);
-            }
+            Ok((stream, peer)) => match Place::take(&shared) {
+                Some(place) => {
+                    counts.accepted.increment();
+                    // Small answers leave at once; a socket that cannot do that still works.
+                    let _ = stream.set_nodelay(true);
+                    let arrival = Arrival {
+                        stream,
+                        origin: Origin::of(peer),
+                        service: service.clone(),
+                        shared: Arc::clone(&shared),
+                        stopping: stopping.clone(),
+                    };
+                    arrival.start(&entry, place, &mut connections);
+                }
+                None => {
+                    counts.refused.increment();
+                    refusals.refuse(stream, &settings.clock);
+                }
+            },
             Err(error) => {
                 counts.accept_errors.increment();
                 let pause = trouble.pause(&error, settings.clock.now());
@@ -71,9 +99,91 @@ where
         }
     }
     drop(listener);
-    drop(stopping);
-    stop.send_replace(true);
-    drain::wait(connections, settings.drain_timeout, &settings.clock).await
+    drained.and(drain::wait(connections, settings.drain_timeout, &settings.clock).await)
+}
+
+/// A connection that was just accepted.
+struct Arrival<S> {
+    stream: TcpStream,
+    origin: Origin,
+    service: S,
+    shared: Arc<Shared>,
+    stopping: watch::Receiver<bool>,
+}
+
+impl<S, B> Arrival<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    /// Each way to begin is a task of its own type, so that a connection in plain text pays for no other.
+    fn start(self, entry: &Entry, place: Place, connections: &mut JoinSet<()>) {
+        match &entry.proxy_protocol {
+            Some(protocol) if protocol.concerns(self.origin.peer) => {
+                let entry = entry.clone();
+                connections.spawn(place.held(Box::pin(self.begin_with_header(entry))));
+            }
+            _ => self.begin(entry, place, connections),
+        }
+    }
+
+    fn begin(self, entry: &Entry, place: Place, connections: &mut JoinSet<()>) {
+        #[cfg(not(feature = "tls"))]
+        let _ = entry;
+        #[cfg(feature = "tls")]
+        if let Some(tls) = &entry.tls {
+            connections.spawn(place.held(self.encrypted(tls.clone())));
+            return;
+        }
+        connections.spawn(place.held(self.plain()));
+    }
+
+    /// First the PROXY protocol says who the peer is.
+    async fn begin_with_header(mut self, entry: Entry) {
+        let Shared { settings, counts, .. } = &*self.shared;
+        let Some(protocol) = &entry.proxy_protocol else { return };
+        let until = settings.clock.now() + settings.first_byte_timeout;
+        let read = tokio::select! {
+            biased;
+            read = settings.clock.timeout(until, protocol.read(&mut self.stream, &settings.clock)) => read,
+            () = connection::stopped(&mut self.stopping) => return,
+        };
+        match read {
+            Some(Ok(None)) => {}
+            Some(Ok(Some(client))) => {
+                self.origin.relay = Some(self.origin.peer);
+                self.origin.peer = client;
+            }
+            Some(Err(error)) => {
+                if error.kind() == io::ErrorKind::InvalidData {
+                    counts.proxy_protocol_errors.increment();
+                    tracing::debug!(target: "gateway", peer = %self.origin.peer, "no header of the PROXY protocol");
+                }
+                return;
+            }
+            None => return counts.given_up(Wait::Protocol),
+        }
+        #[cfg(feature = "tls")]
+        if let Some(tls) = entry.tls {
+            return self.encrypted(tls).await;
+        }
+        self.plain().await;
+    }
+
+    #[cfg(feature = "tls")]
+    fn encrypted(self, tls: ServerTls) -> impl Future<Output = ()> + Send {
+        let Self { stream, origin, service, shared, stopping } = self;
+        handshake::serve(stream, origin, tls, service, shared, stopping)
+    }
+
+    fn plain(self) -> impl Future<Output = ()> + Send {
+        let Self { stream, origin, service, shared, stopping } = self;
+        let first_byte_by = shared.settings.clock.now() + shared.settings.first_byte_timeout;
+        connection::serve(stream, origin, first_byte_by, service, shared, stopping)
+    }
 }
 
 /// Failed accepts: out of descriptors, mostly. That ends by itself; the loop must not.

@@ -1,10 +1,9 @@
 //! One connection: which protocol, then requests until it ends, keeps us waiting, or is drained.
 
 use std::{
-    net::SocketAddr,
     pin::{Pin, pin},
-    sync::Arc,
-    time::Duration,
+    sync::{Arc, atomic::AtomicUsize},
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -15,16 +14,22 @@ use hyper::{
     server::conn::{http1, http2},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::{net::TcpStream, sync::watch, task::unconstrained};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::watch,
+    task::unconstrained,
+};
 use tower_service::Service;
 
 use super::{
     counts::Counts,
     io::Watched,
+    origin::Origin,
     patience::{Activity, Patience, Wait},
     per_request::PerRequest,
     settings::{DEFAULT_HEADERS, Settings},
     sniff::{Protocol, sniff},
+    tunnels::Tunnels,
 };
 use crate::BoxError;
 
@@ -33,26 +38,37 @@ use crate::BoxError;
 pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) counts: Counts,
+    /// Places that are taken.
+    pub(super) open: AtomicUsize,
 }
 
-/// Serves one connection to its end. Its errors are the client's business; the log of requests tells them.
-pub(super) async fn serve<S, B>(
-    mut stream: TcpStream,
-    peer: SocketAddr,
+impl Shared {
+    pub(super) fn new(settings: Settings) -> Self {
+        let counts = Counts::new(&settings.meter);
+        Self { settings, counts, open: AtomicUsize::new(0) }
+    }
+}
+
+/// Serves one connection to its end, whatever carries its bytes. They must say by `first_byte_by` which protocol it
+/// is; one that was agreed upon before must be kept to.
+///
+/// Its errors are the client's business; the log of requests tells them.
+pub(super) async fn serve<T, S, B>(
+    mut stream: T,
+    origin: Origin,
+    first_byte_by: Instant,
     service: S,
     shared: Arc<Shared>,
     mut stopping: watch::Receiver<bool>,
 ) where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
     S::Error: Into<BoxError>,
     S::Future: Send,
     B: HttpBody<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    let Shared { settings, counts } = &*shared;
-    // Small answers leave at once; a socket that cannot do that still works.
-    let _ = stream.set_nodelay(true);
-    let first_byte_by = settings.clock.now() + settings.first_byte_timeout;
+    let Shared { settings, counts, .. } = &*shared;
     let sniffed = tokio::select! {
         biased;
         sniffed = settings.clock.timeout(first_byte_by, sniff(&mut stream)) => sniffed,
@@ -63,14 +79,21 @@ pub(super) async fn serve<S, B>(
         Some(Ok(None) | Err(_)) => return,
         None => return counts.given_up(Wait::Protocol),
     };
+    if origin.agreed.is_some_and(|agreed| agreed != protocol) {
+        return;
+    }
+    let peer = origin.peer;
     let activity = Activity::new(protocol);
     let patience = Patience::new(activity.clone(), settings);
     let io = TokioIo::new(Watched::new(start, stream, activity.clone(), settings.clock.clone()));
-    let service = PerRequest { service, peer, clock: settings.clock.clone(), activity };
+    let (tunnels, keeper) = Tunnels::new(stopping.clone(), activity.clone());
+    let clock = settings.clock.clone();
+    let service = PerRequest { service, origin, clock, activity, tunnels };
     let end = match protocol {
         Protocol::Http1 => {
-            let connection = http1(settings).serve_connection(io, service);
-            drive(connection, http1::Connection::graceful_shutdown, patience, stopping, counts).await
+            let connection = http1(settings).serve_connection(io, service).with_upgrades();
+            drive(connection, http1::UpgradeableConnection::graceful_shutdown, patience, stopping, counts)
+                .await
         }
         Protocol::Http2 => {
             let connection = http2(settings).serve_connection(io, service);
@@ -80,6 +103,7 @@ pub(super) async fn serve<S, B>(
     if let Err(error) = end {
         tracing::debug!(target: "gateway", %peer, %error, "a connection ended with an error");
     }
+    keeper.closed().await;
 }
 
 /// Drives a connection to its end: its own, the one that `leave` brings about, or one by force.
@@ -121,7 +145,7 @@ where
 }
 
 /// Ready when the server stops, also when it is simply gone.
-async fn stopped(stopping: &mut watch::Receiver<bool>) {
+pub(super) async fn stopped(stopping: &mut watch::Receiver<bool>) {
     drop(stopping.wait_for(|stopping| *stopping).await);
 }
 
@@ -140,6 +164,8 @@ fn http2(settings: &Settings) -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
+        // A WebSocket over a stream (RFC 8441); refused like any other method where nobody allows it.
+        .enable_connect_protocol()
         .keep_alive_interval(PING_AFTER)
         .keep_alive_timeout(PING_TIMEOUT)
         .max_concurrent_streams(settings.http2.streams)

@@ -9,10 +9,35 @@ pub(super) struct Counts {
     pub(super) accepted: Counter,
     pub(super) refused: Counter,
     pub(super) accept_errors: Counter,
+    pub(super) proxy_protocol_errors: Counter,
+    #[cfg(feature = "tls")]
+    pub(super) handshakes: Handshakes,
+    #[cfg(feature = "tls")]
+    handshake: Counter,
     protocol: Counter,
     head: Counter,
     request: Counter,
     write: Counter,
+}
+
+/// Handshakes of TLS by their end.
+#[cfg(feature = "tls")]
+#[derive(Debug)]
+pub(super) struct Handshakes {
+    pub(super) full: Counter,
+    pub(super) resumed: Counter,
+    pub(super) failed: Counter,
+}
+
+#[cfg(feature = "tls")]
+impl Handshakes {
+    fn new(meter: &Meter) -> Self {
+        let ended = |outcome: &str| {
+            let help = "Handshakes of TLS by their end; those that took too long are connection timeouts.";
+            meter.counter("gateway_tls_handshakes_total", help, &[("outcome", outcome)])
+        };
+        Self { full: ended("full"), resumed: ended("resumed"), failed: ended("failed") }
+    }
 }
 
 impl Counts {
@@ -34,6 +59,15 @@ impl Counts {
                 "Connections that could not be accepted.",
                 &[],
             ),
+            proxy_protocol_errors: meter.counter(
+                "gateway_proxy_protocol_errors_total",
+                "Connections without the header of the PROXY protocol that they should begin with.",
+                &[],
+            ),
+            #[cfg(feature = "tls")]
+            handshakes: Handshakes::new(meter),
+            #[cfg(feature = "tls")]
+            handshake: given_up("handshake"),
             protocol: given_up("protocol"),
             head: given_up("head"),
             request: given_up("request"),
@@ -44,6 +78,8 @@ impl Counts {
     /// A connection was ended because its client kept us waiting for this.
     pub(super) fn given_up(&self, wait: Wait) {
         match wait {
+            #[cfg(feature = "tls")]
+            Wait::Handshake => &self.handshake,
             Wait::Protocol => &self.protocol,
             Wait::Head => &self.head,
             Wait::Request => &self.request,

@@ -15,6 +15,13 @@ pub struct Drained {
     pub cut: usize,
 }
 
+impl Drained {
+    /// Both together.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self { finished: self.finished + other.finished, cut: self.cut + other.cut }
+    }
+}
+
 /// Waits for the open connections, and cuts those that take longer than `timeout`.
 pub(super) async fn wait(mut connections: JoinSet<()>, timeout: Duration, clock: &Clock) -> Drained {
     let mut finished = 0;

@@ -20,6 +20,8 @@ pub(super) struct Watched<T> {
     stream: T,
     activity: Activity,
     clock: Clock,
+    /// What was taken from us, by a layer of encryption for one, does not leave.
+    flush_blocked: bool,
     closing: Closing,
 }
 
@@ -34,7 +36,7 @@ enum Closing {
 
 impl<T> Watched<T> {
     pub(super) fn new(start: Start, stream: T, activity: Activity, clock: Clock) -> Self {
-        Self { start, stream, activity, clock, closing: Closing::Not }
+        Self { start, stream, activity, clock, flush_blocked: false, closing: Closing::Not }
     }
 
     fn wrote<R>(&self, written: Poll<R>) -> Poll<R> {
@@ -78,13 +80,22 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        if flushed.is_pending() || self.flush_blocked {
+            self.flush_blocked = flushed.is_pending();
+            self.activity.wrote(flushed.is_ready());
+        }
+        flushed
     }
 
     /// Who closes while bytes are unread resets the connection, and the client may lose the answer that told it to
     /// stop sending (RFC 9112 section 9.6). So they are taken, for a short time.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        if this.activity.is_tunnel() {
+            // Its other direction goes on.
+            return Pin::new(&mut this.stream).poll_shutdown(cx);
+        }
         if let Closing::Not = this.closing {
             ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
             this.closing = Closing::Written;

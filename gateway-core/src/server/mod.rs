@@ -32,6 +32,8 @@
 //! | limit | value | past it |
 //! | --- | --- | --- |
 //! | connections | 10,000 | 503 with `Retry-After`, closed |
+//! | handshake of TLS, from the first moment on | 10 s | closed |
+//! | header of the PROXY protocol | 10 s; 107 bytes in version 1, 4 KiB in version 2 | closed |
 //! | first bytes, until the protocol is known | 10 s | closed |
 //! | HTTP/1.1 head, from its first byte to its last | 15 s | closed |
 //! | silence between requests | 60 s | HTTP/1.1: closed; HTTP/2: `GOAWAY`, closed |
@@ -41,6 +43,9 @@
 //! | HTTP/2 ping unanswered | 20 s after 30 s of silence | closed |
 //! | drain | 30 s | cut |
 //!
+//! A request that switches protocols becomes a [`tunnel`](crate::tunnel). Its connection is open, and counted, until
+//! the tunnel is closed; a drain waits for it.
+//!
 //! How long a request's body or its answer may take is the business of layers (`limits`, `timeout`); they can say
 //! so in a friendlier way.
 
@@ -48,13 +53,23 @@ mod accept;
 mod connection;
 mod counts;
 mod drain;
+#[cfg(feature = "tls")]
+mod handshake;
 mod io;
+mod listener;
+mod origin;
 mod patience;
 mod per_request;
+mod place;
+mod proxy_protocol;
 mod refuse;
+mod run;
 mod serve;
 mod settings;
 mod sniff;
+mod tunnels;
 
 pub use drain::Drained;
+pub use listener::Listener;
+pub use proxy_protocol::ProxyProtocol;
 pub use serve::{Server, serve};

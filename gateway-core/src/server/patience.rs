@@ -20,6 +20,9 @@ use crate::{Clock, clock::Sleep};
 /// What a client kept us waiting for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wait {
+    /// The end of the handshake.
+    #[cfg(feature = "tls")]
+    Handshake,
     /// The bytes that tell the protocol.
     Protocol,
     /// The rest of a head.
@@ -43,6 +46,7 @@ struct State {
     exchanges: AtomicUsize,
     head_begun: AtomicBool,
     write_blocked: AtomicBool,
+    is_tunnel: AtomicBool,
     /// Grows with everything that makes a wait a new one.
     steps: AtomicUsize,
 }
@@ -55,6 +59,7 @@ impl Activity {
             exchanges: AtomicUsize::new(0),
             head_begun: AtomicBool::new(protocol == Protocol::Http1),
             write_blocked: AtomicBool::new(false),
+            is_tunnel: AtomicBool::new(false),
             steps: AtomicUsize::new(0),
         }))
     }
@@ -79,6 +84,15 @@ impl Activity {
         if self.0.write_blocked.swap(!some, Ordering::Relaxed) && some {
             self.0.steps.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// What follows on this connection of HTTP/1.1 are the bytes of a tunnel.
+    pub(super) fn becomes_tunnel(&self) {
+        self.0.is_tunnel.store(self.0.protocol == Protocol::Http1, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_tunnel(&self) -> bool {
+        self.0.is_tunnel.load(Ordering::Relaxed)
     }
 
     fn seen(&self) -> Seen {
@@ -189,7 +203,8 @@ impl Limits {
         match wait {
             Some(Wait::Head) => self.head,
             Some(Wait::Write) => self.write,
-            Some(Wait::Request | Wait::Protocol) | None => self.request,
+            // The others are over before a connection has patience.
+            Some(_) | None => self.request,
         }
     }
 }

@@ -25,15 +25,21 @@ impl Refusals {
             self.0.spawn(async move {
                 let until = clock.now() + PATIENCE;
                 // A client that does not even take this is left alone.
-                drop(clock.timeout(until, say_no(stream)).await);
+                drop(clock.timeout(until, answer(stream, TOO_MANY)).await);
             });
         }
     }
 }
 
+/// Tells a client that speaks plain text where TLS is spoken.
+#[cfg(feature = "tls")]
+pub(super) async fn plain_text(stream: impl AsyncRead + AsyncWrite + Unpin, clock: &Clock) {
+    drop(clock.timeout(clock.now() + PATIENCE, answer(stream, NOT_TLS)).await);
+}
+
 /// Answers, and takes what the client says, so that the answer is not lost in a reset.
-async fn say_no(mut stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
-    stream.write_all(TOO_MANY).await?;
+async fn answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, text: &[u8]) -> io::Result<()> {
+    stream.write_all(text).await?;
     stream.shutdown().await?;
     let mut rest = [0; 1024];
     while stream.read(&mut rest).await? > 0 {}
@@ -50,6 +56,10 @@ const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\n
 content-type: application/problem+json\r\ncontent-length: 146\r\n\r\n\
 {\"type\":\"urn:gateway:refusal:too_many_connections\",\"title\":\"Service Unavailable\",\"status\":503,\
 \"code\":\"too_many_connections\",\"detail\":\"try later\"}\n";
+
+#[cfg(feature = "tls")]
+const NOT_TLS: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-type: text/plain\r\n\
+content-length: 36\r\n\r\nThis port speaks TLS; use https://.\n";
 
 #[cfg(test)]
 mod tests {

@@ -1,36 +1,71 @@
-use std::{fmt, future::IntoFuture, io, pin::Pin, time::Duration};
+use std::{fmt, future::IntoFuture, io, num::NonZeroUsize, pin::Pin, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body as HttpBody;
 use hyper::body::Incoming;
-use tokio::net::TcpListener;
 use tower_service::Service;
 
 use super::{
-    Drained, accept,
+    Drained, Listener, run,
     settings::{LARGEST_WINDOW, LONGEST, MOST_HEADERS, Settings},
 };
+#[cfg(feature = "tls")]
+use crate::tls::ServerTls;
 use crate::{BoxError, Clock, meter::Meter};
 
 /// Serves `service` on `listener` until it is told to stop; await the returned [`Server`].
 ///
 /// Every request gets a clone of the service, which is awaited until it is ready and then called once. An error of
 /// the service ends an HTTP/1.1 connection and resets an HTTP/2 stream, so put [`rescue`](crate::rescue) outermost.
-pub fn serve<S>(listener: TcpListener, service: S) -> Server<S> {
-    Server { listener, service, settings: Settings::default(), shutdown: Box::pin(std::future::pending()) }
+pub fn serve<S>(listener: impl Into<Listener>, service: S) -> Server<S> {
+    Server {
+        listeners: vec![listener.into()],
+        service,
+        settings: Settings::default(),
+        threads: None,
+        shutdown: Box::pin(std::future::pending()),
+    }
 }
 
 /// A server that starts when it is awaited. All times are at most ten years.
 #[must_use = "a server does nothing until it is awaited"]
 pub struct Server<S> {
-    pub(super) listener: TcpListener,
+    pub(super) listeners: Vec<Listener>,
     pub(super) service: S,
     pub(super) settings: Settings,
+    pub(super) threads: Option<NonZeroUsize>,
     pub(super) shutdown: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 impl<S> Server<S> {
+    /// Serves the same on one more listener. Everything that is set holds for all of them together.
+    pub fn and(mut self, listener: impl Into<Listener>) -> Self {
+        self.listeners.push(listener.into());
+        self
+    }
+
+    /// Speaks TLS on the listener that was named last; short for [`Listener::tls`].
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: ServerTls) -> Self {
+        if let Some(listener) = self.listeners.pop() {
+            self.listeners.push(listener.tls(tls));
+        }
+        self
+    }
+
+    /// Serves in so many threads of its own, each with a runtime, a clone of the service and its share of the
+    /// connections. As many as there are CPUs cost the least for each request: nothing moves from one to another.
+    /// Otherwise connections are spread over the present runtime.
+    ///
+    /// The caps, the counts and the shutdown hold for all threads together. Listeners that
+    /// [`Listener::bind`] made have a queue for each thread (`SO_REUSEPORT`, on Linux); all threads accept from any
+    /// other one. A thread that ends in a panic is told to the log, and the others go on.
+    pub fn threads(mut self, threads: NonZeroUsize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
     /// How many connections may be open at once. 10,000: at about 30 KiB each that is 300 MiB, and it needs as many
     /// file descriptors, twice that with upstreams.
     ///
@@ -40,8 +75,17 @@ impl<S> Server<S> {
         self
     }
 
+    /// How long the handshake of TLS may take, the silence before it included. 10 s: it is two round trips, and three
+    /// lost packets on a bad line. Past it the connection is closed.
+    #[cfg(feature = "tls")]
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.handshake_timeout = timeout.min(LONGEST);
+        self
+    }
+
     /// How long a new connection may be silent, or leave open which protocol it speaks. 10 s: enough for three lost
     /// packets on a bad line. It is closed without a word, because nobody knows in which language.
+    /// Over TLS it begins after the handshake.
     pub fn first_byte_timeout(mut self, timeout: Duration) -> Self {
         self.settings.first_byte_timeout = timeout.min(LONGEST);
         self
@@ -131,8 +175,9 @@ impl<S> Server<S> {
     }
 
     /// Counts connections in this meter: `gateway_connections`, `gateway_connections_total{outcome}` (`accepted` or
-    /// `refused`), `gateway_connection_timeouts_total{waited_for}` (`protocol`, `head`, `request` or `write`) and
-    /// `gateway_accept_errors_total`.
+    /// `refused`), `gateway_connection_timeouts_total{waited_for}` (`handshake`, `protocol`, `head`, `request` or `write`),
+    /// `gateway_accept_errors_total`, `gateway_proxy_protocol_errors_total` and, with the feature `tls`, `gateway_tls_handshakes_total{outcome}` (`full`,
+    /// `resumed` or `failed`).
     pub fn meter(mut self, meter: &Meter) -> Self {
         self.settings.meter = meter.clone();
         self
@@ -161,14 +206,14 @@ where
     type IntoFuture = Pin<Box<dyn Future<Output = io::Result<Drained>> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async { Ok(accept::run(self).await) })
+        Box::pin(run::run(self))
     }
 }
 
 impl<S> fmt::Debug for Server<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
-            .field("listener", &self.listener)
+            .field("listeners", &self.listeners)
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }

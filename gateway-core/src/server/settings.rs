@@ -8,6 +8,8 @@ use crate::{Clock, meter::Meter};
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) max_connections: usize,
+    #[cfg(feature = "tls")]
+    pub(super) handshake_timeout: Duration,
     pub(super) first_byte_timeout: Duration,
     pub(super) header_timeout: Duration,
     pub(super) keep_alive_timeout: Duration,
@@ -32,6 +34,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             max_connections: 10_000,
+            #[cfg(feature = "tls")]
+            handshake_timeout: Duration::from_secs(10),
             first_byte_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(15),
             keep_alive_timeout: Duration::from_secs(60),

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    hash::{BuildHasher, BuildHasherDefault, DefaultHasher},
     sync::{Arc, OnceLock},
 };
 
@@ -108,11 +109,13 @@ impl ClientTls {
     }
 }
 
+/// Tells one description from another, and shows nothing of the key: a certificate belongs to one key alone.
 impl fmt::Debug for ClientTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = |pem: &Vec<u8>| BuildHasherDefault::<DefaultHasher>::default().hash_one(pem);
         f.debug_struct("ClientTls")
-            .field("authorities", &self.authorities.as_ref().map_or("the system's", |_| "its own"))
-            .field("identity", &self.identity.is_some())
+            .field("authorities", &self.authorities.as_ref().map(mark))
+            .field("certificate", &self.identity.as_ref().map(|(certificate, _)| mark(certificate)))
             .field("server_name", &self.server_name)
             .field("names", &self.names)
             .finish()

@@ -3,9 +3,19 @@
 //! TLS is rustls with aws-lc, named explicitly wherever it is used, so that no other crate's choice of a default
 //! provider can change or break it. rustls's own types stay inside: its next major version is not one of ours.
 
+#[cfg(feature = "server")]
+mod by_name;
+#[cfg(feature = "server")]
+mod certificate;
 #[cfg(feature = "client")]
 mod client;
+#[cfg(feature = "server")]
+mod files;
 mod pem;
+#[cfg(feature = "server")]
+mod server;
+#[cfg(feature = "server")]
+mod session;
 
 use std::{
     fmt,
@@ -14,8 +24,17 @@ use std::{
 
 use rustls::crypto::CryptoProvider;
 
+#[cfg(feature = "server")]
+pub use certificate::Certificate;
 #[cfg(feature = "client")]
 pub use client::ClientTls;
+#[cfg(feature = "server")]
+pub use files::ServerTlsFiles;
+#[cfg(feature = "server")]
+pub use server::{ClientAuth, ServerTls, ServerTlsSettings};
+#[cfg(feature = "server")]
+pub(crate) use session::session;
+
 pub(crate) use pem::{certificates, private_key};
 
 /// The one provider of cryptography.
@@ -35,3 +54,21 @@ impl fmt::Display for TlsConfigError {
 }
 
 impl std::error::Error for TlsConfigError {}
+
+#[cfg(all(test, feature = "server"))]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod testing {
+    use super::Certificate;
+
+    /// A certificate for these names that signed itself, and its key, as PEM.
+    pub(super) fn made(names: &[&str]) -> (String, String) {
+        let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+        let made = rcgen::generate_simple_self_signed(names).unwrap();
+        (made.cert.pem(), made.signing_key.serialize_pem())
+    }
+
+    pub(super) fn certificate(names: &[&str]) -> Certificate {
+        let (certificate, key) = made(names);
+        Certificate::from_pem(certificate.as_bytes(), key.as_bytes()).unwrap()
+    }
+}

@@ -11,32 +11,47 @@
 //! assert_eq!(error.to_string(), "endpoint `http//10.0.0.1`: expected http(s)://HOST[:PORT][/PATH]");
 //! ```
 
+pub mod discover;
 mod endpoint;
 mod guard;
+pub mod health;
+pub mod pick;
+mod preference;
 mod protocol;
+pub mod set;
 mod settings;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use crate::{client::Forward, forwarding::Pseudonym, meter::Meter};
+use crate::{client::Forward, forwarding::Pseudonym, meter::Meter, tunnel::Upgrades};
 
+pub use discover::{Discover, Member};
 pub use endpoint::Endpoint;
 pub(crate) use guard::Admitted;
 pub use guard::{EndpointGuard, Ticket, TryEnd};
+pub use preference::{Panic, Preference, Settled};
 pub use protocol::Protocol;
+pub use set::Balance;
 pub(crate) use settings::Settings;
 
 /// A set of equal endpoints and how to talk to them.
 #[derive(Clone, Debug)]
 pub struct Upstream {
-    endpoints: Vec<String>,
+    members: Vec<Member>,
+    balance: Balance,
     settings: Settings,
     guards: Option<Guards>,
 }
 
 /// Makes the guard of an endpoint.
 #[derive(Clone)]
-struct Guards(Arc<dyn Fn(&Endpoint) -> Arc<dyn EndpointGuard> + Send + Sync>);
+pub(crate) struct Guards(Arc<dyn Fn(&Endpoint) -> Arc<dyn EndpointGuard> + Send + Sync>);
+
+impl Guards {
+    pub(crate) fn make(&self, endpoint: &Endpoint) -> Arc<dyn EndpointGuard> {
+        (self.0)(endpoint)
+    }
+}
 
 impl fmt::Debug for Guards {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -58,8 +73,14 @@ impl Upstream {
     /// Endpoints such as `http://10.0.0.1:8080` or `http://service/base`; the path of a request is put behind the
     /// endpoint's own.
     pub fn new(endpoints: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        Self::of(endpoints.into_iter().map(|url| Member::new(url.into())))
+    }
+
+    /// Endpoints with weights, groups and zones.
+    pub fn of(members: impl IntoIterator<Item = Member>) -> Self {
         Self {
-            endpoints: endpoints.into_iter().map(Into::into).collect(),
+            members: members.into_iter().collect(),
+            balance: Balance::default(),
             settings: Settings::default(),
             guards: None,
         }
@@ -69,7 +90,9 @@ impl Upstream {
     /// [`NoEndpoint`](crate::error::ErrorKind::NoEndpoint).
     #[must_use]
     pub fn nowhere() -> Forward {
-        Forward::nowhere()
+        let Self { balance, settings, .. } = Self::of([]);
+        Forward::new(Vec::new(), balance, None, settings)
+            .expect("without an endpoint there is nothing to be wrong")
     }
 
     /// How long one connection may take to come about, name look-up included. 1 s: within one network that is
@@ -184,6 +207,13 @@ impl Upstream {
         self
     }
 
+    /// Which protocols a client may switch to, such as `websocket`; see [`tunnel`](crate::tunnel). None by default.
+    #[must_use]
+    pub fn upgrades(mut self, upgrades: Upgrades) -> Self {
+        self.settings.upgrades = upgrades;
+        self
+    }
+
     /// Puts a guard in front of every endpoint, made by this function; one that is not admitted is passed over. When
     /// all are, the answer is 503 `circuit_open` with `Retry-After`.
     #[must_use]
@@ -195,10 +225,18 @@ impl Upstream {
         self
     }
 
+    /// How the endpoints are balanced: who is next, which of them are used, and when one is left alone. In turn, all
+    /// of them, never.
+    #[must_use]
+    pub fn balance(mut self, balance: Balance) -> Self {
+        self.balance = balance;
+        self
+    }
+
     /// The endpoints as they were given.
     #[must_use]
-    pub fn endpoints(&self) -> &[String] {
-        &self.endpoints
+    pub fn endpoints(&self) -> Vec<&str> {
+        self.members.iter().map(|member| &*member.url).collect()
     }
 
     /// Checks the description and makes a service of it. Connects to nothing yet.
@@ -208,17 +246,11 @@ impl Upstream {
     /// zero (but for `idle_timeout`, where it means that no connection is kept) or of more than ten years, a
     /// certificate or key that cannot be read.
     pub fn build(self) -> Result<Forward, UpstreamConfigError> {
-        if self.endpoints.is_empty() {
+        if self.members.is_empty() {
             return Err(UpstreamConfigError("an upstream needs at least one endpoint".to_owned()));
         }
         self.settings.check()?;
-        let endpoints =
-            self.endpoints.iter().map(|url| Endpoint::parse(url)).collect::<Result<Vec<_>, _>>()?;
-        let guarded = |endpoint| {
-            let guard = self.guards.as_ref().map(|Guards(guards)| guards(&endpoint));
-            (endpoint, guard)
-        };
-        Forward::new(endpoints.into_iter().map(guarded), self.settings)
+        Forward::new(self.members, self.balance, self.guards, self.settings)
     }
 }
 

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::{HostPolicy, Protocol, UpstreamConfigError};
-use crate::{forwarding::Pseudonym, meter::Meter};
+use crate::{forwarding::Pseudonym, meter::Meter, tunnel::Upgrades};
 
 /// How to talk to an upstream.
 #[derive(Clone, Debug)]
@@ -20,6 +20,7 @@ pub(crate) struct Settings {
     #[cfg(feature = "tls")]
     pub(crate) tls: Option<crate::tls::ClientTls>,
     pub(crate) pseudonym: Pseudonym,
+    pub(crate) upgrades: Upgrades,
     /// And the label of the upstream.
     pub(crate) meter: Option<(Meter, String)>,
 }
@@ -41,6 +42,7 @@ impl Default for Settings {
             #[cfg(feature = "tls")]
             tls: None,
             pseudonym: Pseudonym::default(),
+            upgrades: Upgrades::default(),
             meter: None,
         }
     }
@@ -49,13 +51,16 @@ impl Default for Settings {
 impl Settings {
     /// Times without which nothing could succeed, or that could not be added to a moment.
     pub(super) fn check(&self) -> Result<(), UpstreamConfigError> {
-        for (name, time, at_least) in [
+        self.upgrades.check()?;
+        let times = [
             ("connect_timeout", self.connect_timeout, Duration::from_nanos(1)),
             ("response_timeout", self.response_timeout, Duration::from_nanos(1)),
             ("body_idle_timeout", self.body_idle_timeout, Duration::from_nanos(1)),
             ("idle_timeout", self.idle_timeout, Duration::ZERO),
             ("max_age", self.max_age, Duration::from_nanos(1)),
-        ] {
+        ];
+        let tunnel = self.upgrades.times().map(|(name, time)| (name, time, Duration::from_nanos(1)));
+        for (name, time, at_least) in times.into_iter().chain(tunnel) {
             if time < at_least {
                 return Err(UpstreamConfigError(format!("{name} `{time:?}`: it must be more than zero")));
             }

@@ -6,6 +6,10 @@ mod deadlines;
 mod drain;
 mod overload;
 mod protocols;
+mod proxy_protocol;
+mod threads;
+#[cfg(feature = "tls")]
+mod tls;
 
 use std::{
     convert::Infallible,

@@ -58,11 +58,15 @@ async fn a_request_is_one_of_http2_and_keeps_what_grpc_needs() {
         request.headers_mut().append(name, value.parse().unwrap());
     }
     let said = text(send(&forward, request).await.unwrap()).await;
-    assert_eq!(
-        said,
-        "HTTP/2.0 http://shop.example/a?b {\"te\": \"trailers\", \"cookie\": \"a=1\", \"cookie\": \"b=2\", \
-         \"via\": \"1.1 t\", \"x-forwarded-proto\": \"http\", \"x-forwarded-host\": \"shop.example\"}"
-    );
+    let said = String::from_utf8_lossy(&said);
+    assert!(said.starts_with("HTTP/2.0 http://shop.example/a?b {"), "{said}");
+    for field in ["\"te\": \"trailers\"", "\"cookie\": \"a=1\"", "\"cookie\": \"b=2\"", "\"via\": \"1.1 t\""]
+    {
+        assert!(said.contains(field), "{field}: {said}");
+    }
+    for gone in ["\"host\"", "x-private", "connection"] {
+        assert!(!said.contains(gone), "{gone}: {said}");
+    }
     let said = text(send(&forward, get("/")).await.unwrap()).await;
     assert!(!String::from_utf8_lossy(&said).contains("te\":"), "{said:?}");
 }
@@ -151,10 +155,10 @@ async fn leaving_resets_the_stream_at_the_upstream_and_nothing_else() {
         let told = told.clone();
         async move {
             match number {
-                0 => drop(told.send(poll_fn(|cx| respond.poll_reset(cx)).await.unwrap())),
+                0 => told.send(poll_fn(|cx| respond.poll_reset(cx)).await.unwrap()).unwrap(),
                 1 => {
                     let mut body = respond.send_response(Response::new(()), false).unwrap();
-                    drop(told.send(poll_fn(|cx| body.poll_reset(cx)).await.unwrap()));
+                    told.send(poll_fn(|cx| body.poll_reset(cx)).await.unwrap()).unwrap();
                 }
                 _ => drop(respond.send_response(Response::new(()), true)),
             }

@@ -7,7 +7,7 @@ use gateway_core::{
     tls::ClientTls,
     upstream::{Protocol, Upstream},
 };
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType, date_time_ymd};
 use rustls::{
     RootCertStore, ServerConfig,
     pki_types::{PrivateKeyDer, pem::PemObject},
@@ -24,8 +24,9 @@ struct Authority {
 }
 
 impl Authority {
-    fn new() -> Self {
+    fn new(name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         Self { pem: params.self_signed(&key).unwrap().pem(), issuer: Issuer::new(params, key) }
@@ -81,7 +82,7 @@ const BOTH: &[&[u8]] = &[b"h2", b"http/1.1"];
 
 #[tokio::test]
 async fn the_protocol_is_the_demanded_one_or_the_agreed_one() {
-    let authority = Authority::new();
+    let authority = Authority::new("ours");
     let certificate = authority.signs("localhost", |_| {});
     let tls = || ClientTls::default().authorities(authority.pem.clone());
     for (protocol, offered, spoken) in [
@@ -106,7 +107,7 @@ async fn the_protocol_is_the_demanded_one_or_the_agreed_one() {
 
 #[tokio::test]
 async fn whatever_is_wrong_with_a_certificate_is_a_failure_to_connect_that_says_so() {
-    let (authority, stranger) = (Authority::new(), Authority::new());
+    let (authority, stranger) = (Authority::new("ours"), Authority::new("a stranger"));
     let tls = || ClientTls::default().authorities(authority.pem.clone());
     let good = authority.signs("localhost", |params| {
         params.subject_alt_names.push(SanType::URI("spiffe://a/orders".try_into().unwrap()));
@@ -143,7 +144,7 @@ async fn whatever_is_wrong_with_a_certificate_is_a_failure_to_connect_that_says_
 
 #[tokio::test]
 async fn an_upstream_that_asks_for_our_certificate_gets_it_or_refuses_us() {
-    let (authority, stranger) = (Authority::new(), Authority::new());
+    let (authority, stranger) = (Authority::new("ours"), Authority::new("a stranger"));
     let certificate = authority.signs("localhost", |_| {});
     let tls = || ClientTls::default().authorities(authority.pem.clone());
     let server = server(&certificate, BOTH, Some(&authority)).await;
@@ -163,7 +164,7 @@ async fn an_upstream_that_asks_for_our_certificate_gets_it_or_refuses_us() {
 
 #[tokio::test]
 async fn http2_is_demanded_and_what_does_not_speak_tls_is_said() {
-    let authority = Authority::new();
+    let authority = Authority::new("ours");
     let certificate = authority.signs("localhost", |_| {});
     let tls = || ClientTls::default().authorities(authority.pem.clone());
     let old = server(&certificate, &[], None).await;
@@ -178,7 +179,7 @@ async fn http2_is_demanded_and_what_does_not_speak_tls_is_said() {
 
 #[tokio::test]
 async fn fetch_asks_over_https_too() {
-    let authority = Authority::new();
+    let authority = Authority::new("ours");
     let server = server(&authority.signs("localhost", |_| {}), BOTH, None).await;
     let fetch = Fetch::new(&format!("https://localhost:{}/keys", server.port)).unwrap();
     let fetch = fetch.tls(ClientTls::default().authorities(authority.pem)).unwrap();

@@ -79,6 +79,30 @@ fn check_accepts_every_small_config_and_the_demo() {
 }
 
 #[test]
+fn check_accepts_every_scenario_of_the_bench() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../benches/configs");
+    let files: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|found| found == "yaml"))
+        .collect();
+    assert!(files.len() >= 13, "{files:?}");
+    for file in files {
+        let mut command = command();
+        command.env("PORT", "8080").env("UPSTREAM_PORT", "9000").env("JWT_PUBLIC_PEM", PUBLIC_KEY);
+        command.env("JWT_SECRET", "a secret of thirty-two bytes, at least").arg("check").arg(&file);
+        let (code, out, said) = run(command);
+        assert_eq!(code, Some(0), "{}: {said}", file.display());
+        let routes = match file.file_stem().unwrap().to_str().unwrap() {
+            "routes100" | "stack" => 100,
+            "routes10k" => 10_000,
+            _ => 1,
+        };
+        assert!(out.contains(&format!(": ok, {routes} routes")), "{out}");
+    }
+}
+
+#[test]
 fn a_missing_file_and_a_wrong_word_say_so() {
     let mut missing = command();
     missing.args(["--config", "/no/such/file.yaml"]);
@@ -100,3 +124,15 @@ fn a_missing_file_and_a_wrong_word_say_so() {
         assert!(out.contains(word), "{word} in {out}");
     }
 }
+
+/// Nobody kept the other half.
+const PUBLIC_KEY: &str = "\
+-----BEGIN PUBLIC KEY-----\n\
+MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAwWahB6279G42jLHhXGa1\n\
+MBvJMdklWVDgO0jxzPIP/l/kVxH8myDrx1cKRp4rKAh0aADwDcvawB+fWTWkVX7L\n\
+kzGjphqO+h0jtno83l0XKpwAphbi1mLPUi3Dc4xBu4Y3eiUMUGgI3MWvw4snXLGB\n\
+KNVgBdsRnmjVXhqx42RCgM0hPJNx20zXW2QBZoi08PeTfTIUHQ0+7rwKOExxifjL\n\
+lJdtqqZ8MKBhXI/CD0TmN0exfucXFpi3VHJ8vF/fhwGEFOju2VHFc3DPWqDXEIqj\n\
+AXwH0qdgk07XAI+MNDzJz7L1C1Ixd3jbsiZZy7nrhs4fZUM5lwF0yA8mYWRHbdsC\n\
+WwIDAQAB\n\
+-----END PUBLIC KEY-----";

@@ -1,4 +1,5 @@
-//! The binary between real programs: nginx and Python as upstreams, curl and wrk as clients, Redis as a store.
+//! The binary between real programs: nginx, Python, Node and grpcio as upstreams, curl, wrk, Chromium and the same as
+//! clients, Redis as a store.
 #![cfg(feature = "real")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![expect(clippy::disallowed_methods, reason = "these tests watch other processes by the real clock")]
@@ -7,8 +8,15 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod clients;
+//mod grpc;
 mod load;
 mod nginx;
 mod parties;
 mod python;
 mod redis;
+mod stopping;
+mod storms;
+mod streams;
+mod upstream;
+//mod websocket;

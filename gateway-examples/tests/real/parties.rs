@@ -48,6 +48,14 @@ impl Party {
         Self::start(command, port)
     }
 
+    /// A server script of this folder, with the port as its argument; see [`script`].
+    pub(crate) fn script(name: &str) -> Self {
+        let port = free_port();
+        let mut command = runner(name);
+        command.arg(port.to_string());
+        Self::start(command, port)
+    }
+
     /// Redis with nothing kept on disk.
     pub(crate) fn redis(port: u16) -> Self {
         let folder = temporary_file("redis.conf", "").parent().unwrap().to_owned();
@@ -114,6 +122,30 @@ pub(crate) fn client(program: &str, arguments: &[&str]) -> String {
     out.into_owned()
 }
 
+/// Runs a client script of this folder and returns what it printed; it must succeed.
+///
+/// A script is Python or Node by its name, and has the packages that stand pinned beside it.
+pub(crate) fn script(name: &str, arguments: &[&str]) -> String {
+    let output = runner(name).args(arguments).output().unwrap();
+    let (out, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{name} {arguments:?}: {}\n{out}{said}", output.status);
+    out.into_owned()
+}
+
+fn runner(name: &str) -> Command {
+    let packages = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("real");
+    let mut command = if Path::new(name).extension().is_some_and(|kind| kind == "py") {
+        Command::new(packages.join("python/bin/python"))
+    } else {
+        let mut node = Command::new("node");
+        node.env("NODE_PATH", packages.join("node/node_modules"));
+        node
+    };
+    assert!(packages.exists(), "./test installs the packages of the scripts");
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real").join(name));
+    command
+}
+
 /// curl, silently, with these arguments.
 pub(crate) fn curl(arguments: &[&str]) -> String {
     client("curl", &[&["--silent", "--show-error", "--max-time", "60"], arguments].concat())
@@ -135,7 +167,30 @@ pub(crate) fn folder_with(name: &str, bytes: usize) -> PathBuf {
 
 /// The largest resident size that a process had, in KiB.
 pub(crate) fn peak_kib(process: u32) -> u64 {
+    kib(process, "VmHWM:")
+}
+
+/// The resident size of a process, in KiB.
+pub(crate) fn resident_kib(process: u32) -> u64 {
+    kib(process, "VmRSS:")
+}
+
+fn kib(process: u32, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// How many descriptors a process has open.
+pub(crate) fn descriptors(process: u32) -> usize {
+    std::fs::read_dir(format!("/proc/{process}/fd")).unwrap().count()
+}
+
+/// Waits until something is so.
+pub(crate) fn eventually(what: &str, mut so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !so() {
+        assert!(start.elapsed() < Duration::from_secs(30), "{what}");
+        thread::sleep(Duration::from_millis(50));
+    }
 }

@@ -1,22 +1,17 @@
 //! The path of an aggregated answer: `/profile/{id}`.
 
-use http::Method;
-
-use crate::routing::{Found, Rule, Table};
+use crate::routing::Segments;
 
 /// A path pattern whose parameters can be read, by the same rules as a route's.
 #[derive(Debug)]
 pub(super) struct Pattern {
     text: String,
-    table: Table<()>,
+    segments: Segments,
 }
 
 impl Pattern {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        match Table::new([(Rule::path(text), ())]) {
-            Ok(table) => Ok(Self { text: text.to_owned(), table }),
-            Err(errors) => Err(errors.iter().map(|error| error.message()).collect::<Vec<_>>().join("; ")),
-        }
+        Ok(Self { text: text.to_owned(), segments: Segments::parse(text)? })
     }
 
     /// The pattern as it was given.
@@ -26,9 +21,7 @@ impl Pattern {
 
     /// Whether a canonical path matches. Allocates nothing.
     pub(super) fn matches(&self, path: &str) -> bool {
-        // Most paths differ in what every path of the pattern begins with.
-        let begin = self.text.split('{').next().unwrap_or_default();
-        path.starts_with(begin) && matches!(self.table.find(None, path, &Method::GET), Found::Rule(..))
+        self.segments.matches(path)
     }
 
     /// The names of parameters that are one segment.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use gateway_core::tunnel::Wanted;
 use http::{
     HeaderMap, Method,
     header::{CACHE_CONTROL, IF_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, PRAGMA, RANGE},
@@ -44,6 +45,8 @@ impl Wish {
         let headers = &head.headers;
         // Content of a GET is no part of the key. Ranges and preconditions on the origin's state are its business.
         if has_body
+            // What answers a handshake is a tunnel, or the upstream's own word that there is none.
+            || head.extensions.get::<Wanted>().is_some()
             || [RANGE, IF_RANGE, IF_MATCH, IF_UNMODIFIED_SINCE].iter().any(|name| headers.contains_key(name))
         {
             return match asked(headers).only_if_cached {

@@ -36,9 +36,8 @@
 #[cfg(feature = "config")]
 pub(crate) mod config;
 mod layer;
-mod network;
 mod walk;
 
+pub use gateway_core::{Network, NetworkError};
 pub use layer::{ClientAddr, ClientAddrLayer, Resolver};
-pub use network::{Network, NetworkError};
 pub use walk::ForwardedHeader;

@@ -1,32 +1,34 @@
-use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use gateway_core::{
     Admit, Admitted, RescueLayer,
     admit::AdmitLayer,
     canonical::{Canonical, CanonicalLayer},
-    forwarding::OwnedHeaders,
     meter::Meter,
     rescue::Rescue,
     seam::{Seam, SeamLayer},
 };
 use tower_layer::Layer;
 
-use super::stack::Wide;
+use super::{Listen, Section, Workers, stack::Wide};
 use crate::{
     access_log::{AccessLog, Sink},
     gateway::Gateway,
     limits::Limits,
     metrics::Metrics,
-    routing::{NotFound, Routing, RoutingLayer, Stack, Table},
+    routing::{NotFound, Routing, RoutingLayer},
 };
 
 /// A gateway that a document describes, ready to serve.
 pub struct Declared {
-    listen: SocketAddr,
+    listeners: Vec<Listen>,
+    workers: Workers,
     gateway: DeclaredGateway,
     routes: Vec<String>,
     meter: Meter,
     sink: Option<Sink>,
+    said: u128,
+    files: Vec<PathBuf>,
 }
 
 /// The service of a declared gateway: the same layers as the builder's, in the same order, with one type whatever the
@@ -38,25 +40,41 @@ type Ruled<S> = Admitted<[Arc<dyn Admit>], S>;
 
 impl Declared {
     pub(super) fn new(
-        listen: SocketAddr,
+        listeners: Vec<Listen>,
+        workers: Workers,
         wide: Wide,
-        table: Table<Stack>,
+        routing: RoutingLayer,
         routes: Vec<String>,
-        owned: OwnedHeaders,
-        meter: &Meter,
+        section: &Section<'_>,
     ) -> Self {
-        let routing = RoutingLayer::of(table).meter(meter).layer(NotFound);
+        let (owned, meter) = (section.owned(), &section.context().meter);
+        let routing = routing.meter(meter).layer(NotFound);
         let inside = wide.limits.layer(RescueLayer::default().layer(routing));
         let ruled = AdmitLayer::from(wide.rules).layer(inside);
         let watched = SeamLayer.layer(wide.access_log.layer(wide.metrics.layer(ruled)));
         let gateway = RescueLayer::default().layer(CanonicalLayer::deferred().owned(owned).layer(watched));
-        Self { listen, gateway: Gateway::new(gateway), routes, meter: meter.clone(), sink: wide.sink }
+        Self {
+            listeners,
+            workers,
+            gateway: Gateway::new(gateway),
+            routes,
+            meter: meter.clone(),
+            sink: wide.sink,
+            said: section.said(),
+            files: section.files(),
+        }
     }
 
-    /// Where to listen.
+    /// Where to listen, one place at least.
     #[must_use]
-    pub fn listen(&self) -> SocketAddr {
-        self.listen
+    pub fn listeners(&self) -> &[Listen] {
+        &self.listeners
+    }
+
+    /// In how many threads to serve.
+    #[must_use]
+    pub fn workers(&self) -> Workers {
+        self.workers
     }
 
     /// The service.
@@ -77,6 +95,25 @@ impl Declared {
         &self.meter
     }
 
+    /// The files that the document names, such as keys: they belong to it, and are watched with it.
+    #[must_use]
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
+    /// The hash of what the document said, variables filled in.
+    pub(super) fn said(&self) -> u128 {
+        self.said
+    }
+
+    /// The keys that are read once, when the program starts, and that the next document changes.
+    pub(super) fn fixed_keys_that_differ(&self, next: &Self) -> Vec<&'static str> {
+        let same = self.listeners.iter().map(Listen::place).eq(next.listeners.iter().map(Listen::place));
+        let listen = (!same).then_some("listen");
+        let workers = (self.workers != next.workers).then_some("workers");
+        listen.into_iter().chain(workers).collect()
+    }
+
     /// Writes out the access log at the end, waiting at most for this time. Returns whether all was written.
     pub fn flush(&self, at_most: Duration) -> bool {
         self.sink.as_ref().is_none_or(|sink| sink.flush(at_most))
@@ -86,7 +123,8 @@ impl Declared {
 impl fmt::Debug for Declared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Declared")
-            .field("listen", &self.listen)
+            .field("listeners", &self.listeners)
+            .field("workers", &self.workers)
             .field("routes", &self.routes)
             .finish_non_exhaustive()
     }

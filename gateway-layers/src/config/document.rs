@@ -1,15 +1,13 @@
-use std::net::SocketAddr;
-
 use gateway_core::upstream::Upstream;
 
-use super::{Context, Declared, Problems, Section, Source, read, stack, upstream};
+use super::{Context, Declared, Problems, Section, Source, Workers, listen, read, stack, upstream};
 use crate::{
     metrics::MetricsEndpoint,
-    routing::{self, NotFound, Rule, Stack, Table},
+    routing::{self, LiveTable, NotFound, RoutingLayer, Rule, Stack, TableBuilder},
 };
 
-/// Reads a document and makes a gateway of it. Nothing is opened, resolved or connected to yet, so this also serves
-/// to check a document.
+/// Reads a document and makes a gateway of it. Of what it names, only the files of certificates and keys are read;
+/// nothing is resolved, connected to or listened on yet, so this also serves to check a document.
 ///
 /// # Errors
 /// Every mistake in it, with its place and what was meant.
@@ -22,18 +20,22 @@ pub fn load(
 }
 
 /// ```yaml
-/// listen: 127.0.0.1:8080
+/// listen: 127.0.0.1:8080 # one address, or a list: see `Listen`
+/// workers: per_cpu       # per_cpu | shared | a number of threads
 /// request_id: {...}      # and the other concerns of the whole gateway, each under its own name
+/// routing: {...}         # what requests get that no route serves
 /// routes:
 ///   - name: orders       # which requests: see routing
 ///     prefix: /orders
 ///     rate_limit: {...}  # the concerns of the route
 ///     upstream: http://10.0.0.1:8080
 /// ```
-fn document(section: &mut Section<'_>) -> Option<Declared> {
-    let listen = section.or("listen", DEFAULT_LISTEN);
+pub(super) fn document(section: &mut Section<'_>) -> Option<Declared> {
+    let listeners = listen::listen(section);
+    let workers = section.or("workers", Workers::default());
     let wide = stack::wide(section);
-    let mut table = Table::empty();
+    let routing = section.section("routing", routing::config::layer);
+    let mut table = TableBuilder::default();
     let mut lines = Vec::new();
     section.demand("routes");
     section.sections("routes", |section| route(section, &mut table, &mut lines));
@@ -45,11 +47,15 @@ fn document(section: &mut Section<'_>) -> Option<Declared> {
             section.fail("metrics", error.message());
         }
     }
-    let owned = section.owned();
-    Some(Declared::new(listen, wide, table, lines, owned, &section.context().meter))
+    let table = LiveTable::from(table.build());
+    let routing = match routing {
+        Some(make) => make(table),
+        None => RoutingLayer::of(table),
+    };
+    Some(Declared::new(listeners, workers, wide, routing, lines, section))
 }
 
-fn route(section: &mut Section<'_>, table: &mut Table<Stack>, lines: &mut Vec<String>) -> Option<()> {
+fn route(section: &mut Section<'_>, table: &mut TableBuilder<Stack>, lines: &mut Vec<String>) -> Option<()> {
     let rule = routing::config::read(section);
     if let Some(rule) = &rule {
         section.stand_at(rule.route().name());
@@ -72,6 +78,3 @@ fn route(section: &mut Section<'_>, table: &mut Table<Stack>, lines: &mut Vec<St
     routing::config::report(section, &errors);
     Some(())
 }
-
-/// Only this machine: what the world may reach is a decision.
-const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8080);

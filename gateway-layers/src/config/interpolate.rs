@@ -21,7 +21,7 @@ pub(super) fn interpolate(
     problems: &mut Problems,
 ) {
     match &mut node.content {
-        Content::Broken => {}
+        Content::Broken | Content::Sketch => {}
         Content::List(items) => {
             for (index, item) in items.iter_mut().enumerate() {
                 within(path, format_args!("[{index}]"), |path| {

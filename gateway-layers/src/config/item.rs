@@ -1,6 +1,7 @@
 use super::{
-    node::{Content, Entry, Node, Scalar, Style},
+    node::{Content, Entry, Node, SKETCH, Scalar, Style},
     problem::{Place, Problem, excerpt},
+    schema::SketchRef,
     section::{Reader, Section, join},
     value::Value,
 };
@@ -13,16 +14,28 @@ pub(crate) struct Item<'a> {
     pub(super) at: Place,
     pub(super) path: String,
     pub(super) place: String,
+    /// Where it is noted what would be read, if there is no document.
+    pub(super) sketch: Option<SketchRef>,
 }
 
 impl<'a> Item<'a> {
     /// It, as a value of this type.
     pub(crate) fn value<T: Value>(&self) -> Option<T> {
+        if let Some(sketch) = &self.sketch {
+            sketch.value(T::schema());
+            return None;
+        }
         T::read(self)
     }
 
     /// It, as a map.
     pub(crate) fn section<T>(&self, read: impl FnOnce(&mut Section<'_>) -> Option<T>) -> Option<T> {
+        if let Some(sketch) = &self.sketch {
+            sketch.map();
+            let mut section = Section::new(self.reader, &[], self.at, &self.path, &self.place);
+            section.sketch = Some(sketch.clone());
+            return read(&mut section);
+        }
         let Content::Map(entries) = &self.node.content else {
             return self.mismatch("a map");
         };
@@ -39,6 +52,10 @@ impl<'a> Item<'a> {
         read: impl FnOnce(&mut Section<'_>) -> Option<T>,
     ) -> Option<T> {
         match &self.node.content {
+            Content::Sketch => {
+                let _ = self.value().and_then(short);
+                self.section(read)
+            }
             Content::Map(_) => self.section(read),
             Content::Scalar(scalar) if scalar.is_null() => {
                 self.mismatch(&format!("{}, or a map", V::wanted()))
@@ -48,7 +65,6 @@ impl<'a> Item<'a> {
     }
 
     /// A problem with it, in words that do not repeat a secret.
-    #[cfg_attr(not(test), expect(dead_code, reason = "items of lists are checked by their types so far"))]
     pub(crate) fn fail(&self, message: impl Into<String>) {
         if matches!(self.node.content, Content::Broken) {
             return;
@@ -87,6 +103,9 @@ impl<'a> Item<'a> {
 
     /// The items of a list, or itself if it is one scalar.
     pub(super) fn items(&self) -> Vec<Self> {
+        if let Some(sketch) = &self.sketch {
+            return vec![self.sketched(sketch.items()), self.sketched(sketch.single())];
+        }
         match &self.node.content {
             Content::List(items) => self.each(items),
             Content::Scalar(scalar) if !scalar.is_null() => vec![self.at(self.node, self.path.clone())],
@@ -96,6 +115,9 @@ impl<'a> Item<'a> {
 
     /// The items of a list that should be maps.
     pub(super) fn maps(&self) -> Vec<Self> {
+        if let Some(sketch) = &self.sketch {
+            return vec![self.sketched(sketch.items())];
+        }
         match &self.node.content {
             Content::List(items) => self.each(items),
             _ => self.mismatch("a list of maps").unwrap_or_default(),
@@ -108,7 +130,12 @@ impl<'a> Item<'a> {
     }
 
     fn at(&self, node: &'a Node, path: String) -> Self {
-        Item { reader: self.reader, node, at: node.place, path, place: self.place.clone() }
+        Item { reader: self.reader, node, at: node.place, path, place: self.place.clone(), sketch: None }
+    }
+
+    /// Something in it that is only sketched.
+    fn sketched(&self, sketch: SketchRef) -> Self {
+        Item { sketch: Some(sketch), ..self.at(&SKETCH, String::new()) }
     }
 
     pub(super) fn is_list(&self) -> bool {
@@ -117,6 +144,9 @@ impl<'a> Item<'a> {
 
     /// The keys and values of a map whose keys the document chooses.
     pub(super) fn entries(&self) -> Vec<(&'a str, Self)> {
+        if let Some(sketch) = &self.sketch {
+            return vec![("", self.sketched(sketch.chosen().1))];
+        }
         let Content::Map(entries) = &self.node.content else {
             return self.mismatch("a map").unwrap_or_default();
         };
@@ -125,6 +155,10 @@ impl<'a> Item<'a> {
 
     /// The same, with each key as a value of its own.
     pub(super) fn pairs(&self) -> Vec<(Self, Self)> {
+        if let Some(sketch) = &self.sketch {
+            let (name, value) = sketch.chosen();
+            return vec![(self.sketched(name), self.sketched(value))];
+        }
         let Content::Map(entries) = &self.node.content else {
             return self.mismatch("a map").unwrap_or_default();
         };
@@ -138,12 +172,13 @@ impl<'a> Item<'a> {
             at: entry.key.place,
             path: join(&self.path, &excerpt(&entry.name)),
             place: self.place.clone(),
+            sketch: None,
         }
     }
 
     fn mismatch<T>(&self, wanted: &str) -> Option<T> {
         let found = match &self.node.content {
-            Content::Broken => return None,
+            Content::Broken | Content::Sketch => return None,
             Content::Scalar(scalar) if scalar.is_null() => "nothing",
             Content::Scalar(_) => "a single value",
             Content::List(_) => "a list",

@@ -41,12 +41,17 @@
 
 mod declared;
 mod document;
+mod files;
 mod interpolate;
 mod item;
 mod key;
+mod listen;
+mod live;
 mod node;
 mod parse;
 mod problem;
+mod reload;
+mod schema;
 mod section;
 mod stack;
 mod suggest;
@@ -56,17 +61,18 @@ mod tests;
 pub(crate) mod upstream;
 mod value;
 
-use std::{
-    cell::{Cell, RefCell},
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc};
 
 use gateway_core::{Clock, budget::Buffers, identity::Shelf, meter::Meter};
 
 pub use declared::{Declared, DeclaredGateway};
 pub use document::load;
 pub(crate) use item::Item;
+pub use listen::{Listen, Workers};
+pub use live::Live;
 pub use problem::{Problem, Problems};
+pub use reload::{Reloaded, Reloader, Status};
+pub use schema::schema;
 pub(crate) use section::Section;
 pub(crate) use value::{ByteSize, Secret, Value, Words, Wrong};
 
@@ -93,13 +99,15 @@ pub struct Context {
     pub clock: Clock,
     /// The memory for buffered bodies.
     pub buffers: Buffers,
+    /// The folder from which the files that a document names are seen; empty: the one the program runs in.
+    pub folder: PathBuf,
 }
 
 impl Default for Context {
     fn default() -> Self {
         let meter = Meter::default();
         let buffers = Buffers::default().meter(&meter);
-        Self { meter, shelf: Arc::default(), clock: Clock::default(), buffers }
+        Self { meter, shelf: Arc::default(), clock: Clock::default(), buffers, folder: PathBuf::new() }
     }
 }
 
@@ -116,12 +124,7 @@ pub(crate) fn read<T>(
         return Err(problems.sorted());
     };
     interpolate::interpolate(&mut root, &mut String::new(), &env, &mut budget, &mut problems);
-    let reader = Reader {
-        context,
-        problems: RefCell::new(problems),
-        owned: RefCell::default(),
-        callers_known: Cell::new(true),
-    };
+    let reader = Reader::new(context, problems);
     let made = reader.read(&root, reading);
     let mut problems = reader.problems.into_inner();
     if let (Some(made), true) = (made, problems.is_empty()) {

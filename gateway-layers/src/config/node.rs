@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use gateway_core::key_hash::Polynomial;
+
 use super::problem::{Place, excerpt};
 
 /// A value of the document and where it stands.
@@ -17,6 +19,8 @@ pub(super) enum Content {
     Map(Vec<Entry>),
     /// A problem was reported here already.
     Broken,
+    /// Nothing: what would be read is only noted.
+    Sketch,
 }
 
 #[derive(Clone, Debug)]
@@ -59,7 +63,7 @@ impl Node {
     /// How many levels of lists and maps it holds.
     pub(super) fn height(&self) -> usize {
         match &self.content {
-            Content::Scalar(_) | Content::Broken => 0,
+            Content::Scalar(_) | Content::Broken | Content::Sketch => 0,
             Content::List(items) => 1 + items.iter().map(Self::height).max().unwrap_or(0),
             Content::Map(entries) => 1 + entries.iter().map(|entry| entry.value.height()).max().unwrap_or(0),
         }
@@ -69,7 +73,7 @@ impl Node {
     /// Values of less than four letters stay; they are no secrets, and replacing them would garble the message.
     pub(super) fn redact(&self, message: String) -> String {
         match &self.content {
-            Content::Broken => message,
+            Content::Broken | Content::Sketch => message,
             Content::Scalar(Scalar { text, written: Some(written), .. }) if text.len() >= 4 => {
                 message.replace(&**text, &excerpt(written))
             }
@@ -81,12 +85,36 @@ impl Node {
         }
     }
 
+    /// Adds what it says, and not where it stands.
+    pub(super) fn hash(&self, hash: &mut Polynomial) {
+        match &self.content {
+            Content::Scalar(scalar) => {
+                hash.part(if scalar.style == Style::Quoted { b"quoted" } else { b"plain" });
+                hash.part(scalar.text.as_bytes());
+            }
+            Content::Broken | Content::Sketch => hash.part(b"nothing"),
+            Content::List(items) => {
+                hash.part(b"list");
+                hash.part(&items.len().to_le_bytes());
+                items.iter().for_each(|item| item.hash(hash));
+            }
+            Content::Map(entries) => {
+                hash.part(b"map");
+                hash.part(&entries.len().to_le_bytes());
+                for entry in entries {
+                    entry.key.hash(hash);
+                    entry.value.hash(hash);
+                }
+            }
+        }
+    }
+
     /// What it takes of the [`Budget`], with everything in it.
     pub(super) fn weight(&self) -> usize {
         NODE_WEIGHT
             + match &self.content {
                 Content::Scalar(scalar) => scalar.text.len(),
-                Content::Broken => 0,
+                Content::Broken | Content::Sketch => 0,
                 Content::List(items) => items.iter().map(Self::weight).sum(),
                 Content::Map(entries) => {
                     entries.iter().map(|entry| entry.key.weight() + entry.value.weight()).sum()
@@ -94,6 +122,9 @@ impl Node {
             }
     }
 }
+
+/// What stands everywhere in a document that is only sketched.
+pub(super) static SKETCH: Node = Node { place: Place::START, content: Content::Sketch };
 
 /// How much a document may grow: by nodes, by aliases and by variables.
 #[derive(Debug)]

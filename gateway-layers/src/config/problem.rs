@@ -113,6 +113,11 @@ pub(super) struct Place {
     pub(super) column: u32,
 }
 
+impl Place {
+    /// The first letter.
+    pub(super) const START: Self = Self { line: 1, column: 1 };
+}
+
 /// A text of the document as it may stand in a message: on one line and not long.
 pub(super) fn excerpt(text: &str) -> String {
     let mut shown: String = text.chars().take(MAX_SHOWN).flat_map(char::escape_debug).collect();

@@ -1,17 +1,19 @@
 use std::{
     cell::{Cell, RefCell},
     fmt,
+    path::{Path, PathBuf},
 };
 
 use super::{
     Context,
     item::Item,
-    node::{Content, Entry, Node},
+    node::{Content, Entry, Node, SKETCH},
     problem::{Place, Problem, Problems, excerpt},
+    schema::SketchRef,
     suggest,
     value::Value,
 };
-use gateway_core::{Key, forwarding::OwnedHeaders};
+use gateway_core::{Key, forwarding::OwnedHeaders, key_hash::Polynomial};
 use http::HeaderName;
 
 /// One map of the document, read key by key.
@@ -43,11 +45,16 @@ pub(crate) struct Section<'a> {
     place: String,
     asked: Vec<&'static str>,
     missing: Vec<Missing>,
+    /// Where it is noted what is asked for, if there is no document.
+    pub(super) sketch: Option<SketchRef>,
 }
 
 impl<'a> Section<'a> {
     /// The value of a key that must be there.
     pub(crate) fn required<T: Value>(&mut self, name: &'static str) -> Option<T> {
+        if let Some(sketch) = &self.sketch {
+            sketch.demand(&[name]);
+        }
         match self.item(name) {
             Some(item) => item.value(),
             None => {
@@ -142,11 +149,14 @@ impl<'a> Section<'a> {
 
     /// Whether the document has this key.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.entry(name).is_some()
+        self.sketch.as_ref().map_or_else(|| self.entry(name).is_some(), SketchRef::has_keys)
     }
 
     /// Says that at least one of these keys must be there.
     pub(crate) fn demand_one_of(&mut self, names: &[&'static str]) {
+        if let Some(sketch) = &self.sketch {
+            sketch.demand(names);
+        }
         // Every name is looked up, so that it counts as asked for.
         if names.iter().filter(|&&name| self.item(name).is_some()).count() == 0 {
             self.missing.push(Missing { names: names.to_vec(), wanted: String::new() });
@@ -187,6 +197,29 @@ impl<'a> Section<'a> {
         self.reader.owned.borrow().iter().cloned().collect()
     }
 
+    /// Something else that counts as said by the document.
+    pub(super) fn note_text(&self, text: &str) {
+        self.reader.said.borrow_mut().part(text.as_bytes());
+    }
+
+    /// A file that the document names.
+    pub(super) fn note_file(&self, path: &Path) {
+        let mut files = self.reader.files.borrow_mut();
+        if !files.iter().any(|known| known == path) {
+            files.push(path.to_owned());
+        }
+    }
+
+    /// The files that the document names, as far as they are read.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        self.reader.files.borrow().clone()
+    }
+
+    /// The hash of what the document says.
+    pub(super) fn said(&self) -> u128 {
+        self.reader.said.borrow().clone().finish()
+    }
+
     /// Where the layer of this section stands, for labels and identities: `gateway`, or the name of a route.
     pub(crate) fn place(&self) -> &str {
         &self.place
@@ -217,21 +250,21 @@ impl<'a> Section<'a> {
         place: &str,
     ) -> Self {
         let (path, place) = (path.to_owned(), place.to_owned());
-        Self { reader, entries, at, path, place, asked: Vec::new(), missing: Vec::new() }
+        Self { reader, entries, at, path, place, asked: Vec::new(), missing: Vec::new(), sketch: None }
     }
 
     fn item(&mut self, name: &'static str) -> Option<Item<'a>> {
         if !self.asked.contains(&name) {
             self.asked.push(name);
         }
-        let entry = self.entry(name)?;
-        Some(Item {
-            reader: self.reader,
-            node: &entry.value,
-            at: entry.key.place,
-            path: join(&self.path, name),
-            place: self.place.clone(),
-        })
+        let sketch = self.sketch.as_ref().map(|sketch| sketch.key(name));
+        let (node, at) = match (&sketch, self.entry(name)) {
+            (Some(_), _) => (&SKETCH, self.at),
+            (None, Some(entry)) => (&entry.value, entry.key.place),
+            (None, None) => return None,
+        };
+        let (path, place) = (join(&self.path, name), self.place.clone());
+        Some(Item { reader: self.reader, node, at, path, place, sketch })
     }
 
     fn entry(&self, name: &str) -> Option<&'a Entry> {
@@ -276,18 +309,43 @@ pub(super) struct Reader<'a> {
     pub(super) owned: RefCell<Vec<HeaderName>>,
     /// Whether somebody says who the caller is, on the route that is read.
     pub(super) callers_known: Cell<bool>,
+    /// What the document says, variables filled in.
+    said: RefCell<Polynomial>,
+    /// The files that the document names.
+    files: RefCell<Vec<PathBuf>>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    pub(super) fn new(context: &'a Context, problems: Problems) -> Self {
+        let problems = RefCell::new(problems);
+        Self {
+            context,
+            problems,
+            owned: RefCell::default(),
+            callers_known: Cell::new(true),
+            said: RefCell::default(),
+            files: RefCell::default(),
+        }
+    }
+
     pub(super) fn problem(&self, problem: Problem) {
         self.problems.borrow_mut().push(problem);
     }
 
     /// Reads a whole document.
     pub(super) fn read<T>(&self, root: &Node, read: impl FnOnce(&mut Section<'_>) -> Option<T>) -> Option<T> {
-        let reader: &Reader<'_> = self;
-        Item { reader, node: root, at: root.place, path: String::new(), place: "gateway".to_owned() }
-            .section(read)
+        root.hash(&mut self.said.borrow_mut());
+        self.root(root, None).section(read)
+    }
+
+    /// Notes what would be read.
+    pub(super) fn sketch<T>(&self, sketch: &SketchRef, read: impl FnOnce(&mut Section<'_>) -> Option<T>) {
+        self.root(&SKETCH, Some(sketch.clone())).section(read);
+    }
+
+    fn root<'r>(&'r self, node: &'r Node, sketch: Option<SketchRef>) -> Item<'r> {
+        let (path, place) = (String::new(), "gateway".to_owned());
+        Item { reader: self, node, at: node.place, path, place, sketch }
     }
 }
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use gateway_core::{
     client::Forward,
+    identity::Identity,
+    tunnel::Upgrades,
     upstream::{HostPolicy, Upstream},
 };
 
@@ -21,6 +23,12 @@ use crate::circuit_breaker::EndpointBreakers;
 ///   idle_timeout: 30s
 ///   max_idle: 64
 ///   host: preserve                                     # preserve | upstream
+///   upgrades: [websocket]                              # or, with more to say:
+///   upgrades:
+///     protocols: [websocket]
+///     origins: [https://shop.example]
+///     idle_timeout: 5m
+///     max_duration: 24h
 /// ```
 pub(super) fn read(
     route: &mut Section<'_>,
@@ -41,7 +49,16 @@ pub(crate) fn optional(
         Some(breakers) => breakers.guard(upstream),
         None => upstream,
     };
+    // Routes that lead to the same place in the same way share its connections; the circuits of a route are its own.
+    let way = format!("{upstream:?}");
     let forward = route.checked("upstream", upstream.build())?;
+    let forward = match breakers {
+        Some(_) => forward,
+        None => {
+            let shared = route.context().shelf.state(Identity::new("upstream", &way), || forward);
+            Forward::clone(&shared)
+        }
+    };
     Some((forward, urls))
 }
 
@@ -53,6 +70,11 @@ fn long(section: &mut Section<'_>) -> Option<Upstream> {
     let idle_timeout = section.optional::<Duration>("idle_timeout");
     let max_idle = section.optional::<usize>("max_idle");
     let host = section.or("host", HostPolicy::Preserve);
+    let upgrades = section.either::<Vec<String>, _>(
+        "upgrades",
+        |protocols| Some(Upgrades::new(protocols)),
+        long_upgrades,
+    );
     let mut upstream = Upstream::new(endpoints?).host(host);
     if let Some(timeout) = connect_timeout {
         upstream = upstream.connect_timeout(timeout);
@@ -69,7 +91,28 @@ fn long(section: &mut Section<'_>) -> Option<Upstream> {
     if let Some(connections) = max_idle {
         upstream = upstream.max_idle(connections);
     }
+    if let Some(upgrades) = upgrades {
+        upstream = upstream.upgrades(upgrades.meter(&section.context().meter));
+    }
     Some(upstream)
+}
+
+fn long_upgrades(section: &mut Section<'_>) -> Option<Upgrades> {
+    let protocols = section.required::<Vec<String>>("protocols");
+    let origins = section.optional::<Vec<String>>("origins");
+    let idle_timeout = section.optional::<Duration>("idle_timeout");
+    let max_duration = section.optional::<Duration>("max_duration");
+    let mut upgrades = Upgrades::new(protocols?);
+    if let Some(origins) = origins {
+        upgrades = upgrades.origins(origins);
+    }
+    if let Some(timeout) = idle_timeout {
+        upgrades = upgrades.idle_timeout(timeout);
+    }
+    if let Some(duration) = max_duration {
+        upgrades = upgrades.max_duration(duration);
+    }
+    Some(upgrades)
 }
 
 impl Words for HostPolicy {

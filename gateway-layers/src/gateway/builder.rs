@@ -13,7 +13,7 @@ use http::{HeaderName, Response};
 use tower_layer::{Identity, Layer, Stack as Layers};
 
 use super::{BuildError, Gateway, Problem, Route, RouteBuilder};
-use crate::routing::{NotFound, Routing, RoutingLayer, Rule, Stack, Table};
+use crate::routing::{NotFound, Routing, RoutingLayer, Rule, Stack, TableBuilder};
 
 /// A gateway in the making: first the layers that every request meets, then the routes.
 ///
@@ -147,7 +147,7 @@ impl<L, F> Routes<L, F> {
     {
         let mut problems = Vec::new();
         let mut owned = self.owned;
-        let mut table = Table::empty();
+        let mut table = TableBuilder::default();
         for (rule, route) in self.routes {
             owned.extend(route.owned);
             // The rule is checked beside the others whatever becomes of the stack behind it.
@@ -160,7 +160,7 @@ impl<L, F> Routes<L, F> {
         if !problems.is_empty() {
             return Err(BuildError(problems));
         }
-        let routing = RoutingLayer::of(table).meter(&self.meter).layer(self.fallback);
+        let routing = RoutingLayer::of(table.build()).meter(&self.meter).layer(self.fallback);
         // What fails behind here is an answer already when the log and the metrics see it.
         let layers = self.layers.layer(RescueLayer::default().layer(routing));
         let canonical = CanonicalLayer::deferred().owned(owned.into_iter().collect());

@@ -125,7 +125,7 @@ fn every_mistake_is_told_with_the_name_of_its_route() {
         [
             "route `one`: upstream: endpoint `nowhere`: expected http(s)://HOST[:PORT][/PATH]",
             "route `two`: upstream: endpoint `nowhere`: expected http(s)://HOST[:PORT][/PATH]",
-            "route `two`: it can never be told apart from the rule `one`",
+            "route `two`: it can never be told apart from the rule `one`; both match `GET /a/any`",
             "route `*c`: host `*`: expected a name such as api.example.com or *.example.com",
             "route `*c`: path `c`: a path starts with `/`",
         ]

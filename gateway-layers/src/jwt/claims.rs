@@ -10,7 +10,8 @@ use super::flaw::{Class, Flaw};
 /// What is demanded of the claims of a token whose signature is good.
 #[derive(Clone, Debug)]
 pub(super) struct Checks {
-    pub(super) issuer: String,
+    /// Without one, whoever has a key may call itself anything.
+    pub(super) issuer: Option<String>,
     pub(super) audiences: Vec<String>,
     pub(super) any_audience: bool,
     pub(super) leeway: Duration,
@@ -61,10 +62,11 @@ impl Lifetime {
 impl Checks {
     /// When the token is good, or what is wrong with its claims.
     pub(super) fn check(&self, claims: &Map<String, Value>, now: Duration) -> Result<Lifetime, Flaw> {
-        match claims.get("iss") {
-            Some(Value::String(issuer)) if *issuer == self.issuer => {}
-            Some(Value::String(_)) => return Err(Flaw::unfit("its `iss` is somebody else")),
-            found => return Err(wrong("iss", found, "a text")),
+        match (claims.get("iss"), &self.issuer) {
+            (Some(Value::String(issuer)), Some(ours)) if issuer == ours => {}
+            (Some(Value::String(_)), Some(_)) => return Err(Flaw::unfit("its `iss` is somebody else")),
+            (None | Some(Value::String(_)), None) => {}
+            (found, _) => return Err(wrong("iss", found, "a text")),
         }
         self.check_audience(claims.get("aud"))?;
         let Some(expires) = moment(claims, "exp", f64::floor)? else {
@@ -114,7 +116,8 @@ impl Checks {
             Some(Value::String(id)) if !id.is_empty() => id.clone(),
             found => return Err(wrong(&names.id, found, "a text that is not empty")),
         };
-        let mut principal = Principal::new(self.issuer.as_str(), id);
+        let issuer = claims.get("iss").and_then(Value::as_str).unwrap_or_default();
+        let mut principal = Principal::new(issuer, id);
         match names.tenant.as_ref().map(|name| (name, find(&claims, name))) {
             None | Some((_, None)) => {}
             Some((_, Some(Value::String(tenant)))) if !tenant.is_empty() => {

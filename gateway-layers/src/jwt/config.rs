@@ -10,7 +10,7 @@ use crate::config::{Secret, Section, Value, Words, Wrong};
 
 /// ```yaml
 /// jwt:
-///   issuer: https://login.example.com   # required
+///   issuer: https://login.example.com   # required; or `any_issuer: true`
 ///   audience: [orders]                  # one of them; or `any_audience: true`
 ///   jwks: http://10.0.0.5/keys          # this, or `keys`
 ///   algorithms: [RS256]                 # required with `jwks`
@@ -18,7 +18,7 @@ use crate::config::{Secret, Section, Value, Words, Wrong};
 ///   refetch: 10s                        # between two fetches that unknown keys cause
 ///   max_stale: 1d                       # how long the last good set is used while its source fails
 ///   keys:
-///     - {kid: a, algorithm: RS256, pem: "${PUBLIC_KEY}"}    # or `jwk:`, or `secret:` for HS256
+///     - {kid: a, algorithm: RS256, pem: "${PUBLIC_KEY}"}    # text or file; or `jwk:`, or `secret:` for HS256
 ///   from: bearer                        # bearer | header:NAME | cookie:NAME
 ///   required: true                      # false: no token is nobody; a bad one is refused
 ///   forward: false                      # true: the upstream gets the token
@@ -33,7 +33,8 @@ use crate::config::{Secret, Section, Value, Words, Wrong};
 ///   mode: enforce                       # enforce | audit | off
 /// ```
 pub(crate) fn read(section: &mut Section<'_>) -> Option<JwtLayer> {
-    let issuer = section.required::<String>("issuer");
+    let issuer = section.optional::<String>("issuer");
+    let any_issuer = section.or("any_issuer", false);
     let audience = section.optional::<Vec<String>>("audience");
     let any_audience = section.or("any_audience", false);
     let keys = keys(section);
@@ -50,6 +51,7 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<JwtLayer> {
     let cache = section.or("cache", JwtLayer::CACHE);
     let mode = section.or("mode", Mode::Enforce);
 
+    check_issuer(section, any_issuer);
     check_audience(section, audience.as_deref(), any_audience);
     if leeway > LONGEST_LEEWAY {
         section
@@ -58,8 +60,11 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<JwtLayer> {
     check_headers(section, &headers, &place);
     section.own(headers.iter().map(|(name, _)| name.clone()));
 
-    let mut layer = JwtLayer::new(issuer?, audience.unwrap_or_default(), keys?);
+    let mut layer = JwtLayer::new(issuer.unwrap_or_default(), audience.unwrap_or_default(), keys?);
     layer = layer.place(place).forward(forward).leeway(leeway).claims(must_have).realm(realm).mode(mode);
+    if any_issuer {
+        layer = layer.any_issuer();
+    }
     if any_audience {
         layer = layer.any_audience();
     }
@@ -80,6 +85,17 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<JwtLayer> {
     }
     let context = section.context();
     Some(names.apply(layer).clock(context.clock.clone()).meter(&context.meter, section.place()))
+}
+
+fn check_issuer(section: &mut Section<'_>, any: bool) {
+    match (section.has("issuer"), any) {
+        (true, true) => section.fail("any_issuer", "with an `issuer` it has no meaning"),
+        (false, false) => section.fail(
+            "issuer",
+            "`issuer` is missing; `any_issuer: true` if nobody but the one issuer has the keys",
+        ),
+        _ => {}
+    }
 }
 
 fn check_audience(section: &mut Section<'_>, audience: Option<&[String]>, any: bool) {
@@ -223,7 +239,10 @@ fn key(section: &mut Section<'_>) -> Option<VerifyingKey> {
     }
     let algorithm = algorithm?;
     let key = match (pem, jwk, secret) {
-        (Some(pem), _, _) => section.checked("pem", VerifyingKey::pem(algorithm, pem.expose())),
+        (Some(pem), _, _) => {
+            let text = text_or_file(section, &pem)?;
+            section.checked("pem", VerifyingKey::pem(algorithm, &text))
+        }
         (_, Some(jwk), _) => section.checked("jwk", VerifyingKey::jwk(algorithm, jwk.expose())),
         (_, _, Some(secret)) => {
             section.checked("secret", VerifyingKey::secret(algorithm, secret.expose().as_bytes()))
@@ -234,6 +253,15 @@ fn key(section: &mut Section<'_>) -> Option<VerifyingKey> {
         Some(kid) => key.kid(kid),
         None => key,
     })
+}
+
+/// A key's text, which stands in the document or in a file that the document names. What it is not, is not repeated:
+/// it may be a key.
+fn text_or_file(section: &mut Section<'_>, pem: &Secret) -> Option<String> {
+    match pem.expose().trim_start().starts_with("-----BEGIN ") {
+        true => Some(pem.expose().to_owned()),
+        false => section.file("pem", pem.expose()),
+    }
 }
 
 impl Words for Algorithm {

@@ -48,7 +48,7 @@ impl JwtLayer {
     ) -> Self {
         Self {
             checks: Checks {
-                issuer: issuer.into(),
+                issuer: Some(issuer.into()),
                 audiences: audiences.into_iter().map(Into::into).collect(),
                 any_audience: false,
                 leeway: Self::LEEWAY,
@@ -81,6 +81,14 @@ impl JwtLayer {
     #[must_use]
     pub fn any_audience(mut self) -> Self {
         self.checks.any_audience = true;
+        self
+    }
+
+    /// Takes tokens whatever issuer they name, also none. Only where nobody else has the keys: whoever signs with them
+    /// says whose callers they are.
+    #[must_use]
+    pub fn any_issuer(mut self) -> Self {
+        self.checks.issuer = None;
         self
     }
 

@@ -23,7 +23,7 @@ impl Declared {
     /// budget, also with the graph before.
     pub(crate) fn over(self, upstream: &Forward) -> RetryLayer {
         let Some((terms, shelf, clock)) = self.budget else { return self.layer };
-        let mut endpoints: Vec<&str> = upstream.endpoints().collect();
+        let mut endpoints = upstream.endpoints();
         endpoints.sort_unstable();
         let identity = Identity::new("retry budget", &endpoints.join(" "));
         let identity = identity.and(terms.ratio).and(terms.per_second);

@@ -8,6 +8,7 @@ use gateway_core::{
     Body, BoxError, Explanation, Facts, Failure, Verdict,
     explain::Explain,
     replay::{Head, Replay},
+    tunnel::Wanted,
 };
 use http::{Request, Response, header::UPGRADE, request::Parts};
 use http_body::Body as HttpBody;
@@ -46,7 +47,9 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let request = request.map(Body::new);
         // What an upgrade leaves in the extensions is for one connection.
-        let Some(rules) = self.rules.as_ref().filter(|_| !request.headers().contains_key(UPGRADE)) else {
+        let switches =
+            request.extensions().get::<Wanted>().is_some() || request.headers().contains_key(UPGRADE);
+        let Some(rules) = self.rules.as_ref().filter(|_| !switches) else {
             return RetryFuture::once(self.inner.call(request));
         };
         rules.budget.request();

@@ -6,19 +6,17 @@ use gateway_core::{
     phase::{self, Staged},
 };
 
-use super::{
-    Rule, Stack,
-    service::Routing,
-    table::{RuleError, Table},
-};
+use super::{LiveTable, Rule, RuleError, Stack, Table, service::Routing};
 
 /// Hands requests over to the stack of the rule that matches; the others go to the wrapped service. See the
 /// [module](super).
 #[derive(Clone, Debug)]
 pub struct RoutingLayer {
-    pub(super) table: Arc<Table<Stack>>,
+    pub(super) live: LiveTable,
     pub(super) counts: Counts,
     pub(super) clock: Clock,
+    pub(super) says_methods: bool,
+    pub(super) refuses_hosts: bool,
 }
 
 impl RoutingLayer {
@@ -30,13 +28,43 @@ impl RoutingLayer {
         Ok(Self::of(Table::new(rules).map_err(RulesError)?))
     }
 
-    /// A layer of a table whose rules are all right.
-    pub(crate) fn of(table: Table<Stack>) -> Self {
-        Self { table: Arc::new(table), counts: Counts::default(), clock: Clock::default() }
+    /// A layer that asks this table, or whatever table the handle holds when a request arrives.
+    #[must_use]
+    pub fn of(table: impl Into<LiveTable>) -> Self {
+        Self {
+            live: table.into(),
+            counts: Counts::default(),
+            clock: Clock::default(),
+            says_methods: true,
+            refuses_hosts: false,
+        }
+    }
+
+    /// Whether a request whose host and path have rules, but none for its method, is answered 405 with `Allow`. If not,
+    /// it goes to the wrapped service like one without a rule. Default: yes.
+    #[must_use]
+    pub fn method_not_allowed(mut self, says: bool) -> Self {
+        self.says_methods = says;
+        self
+    }
+
+    /// Whether a request for a host that no rule is for is answered 421 `misdirected` (RFC 9110, 15.5.20), which tells
+    /// an HTTP/2 client to ask over another connection. If not, it goes to the wrapped service. Default: no.
+    #[must_use]
+    pub fn misdirected(mut self, refuses: bool) -> Self {
+        self.refuses_hosts = refuses;
+        self
+    }
+
+    /// The time that rules with a time window look at.
+    #[must_use]
+    pub fn clock(mut self, clock: &Clock) -> Self {
+        self.clock = clock.clone();
+        self
     }
 
     /// Counts requests in this meter as `gateway_routing_total{outcome}`: `matched`, `no_route`,
-    /// `method_not_allowed`, and `refused` for those that were refused at the edge.
+    /// `method_not_allowed`, `misdirected`, and `refused` for those that were refused at the edge.
     #[must_use]
     pub fn meter(mut self, meter: &Meter) -> Self {
         self.counts = Counts::new(meter);
@@ -83,6 +111,7 @@ pub(super) struct Counts {
     pub(super) matched: Counter,
     pub(super) no_route: Counter,
     pub(super) method_not_allowed: Counter,
+    pub(super) misdirected: Counter,
     pub(super) refused: Counter,
 }
 
@@ -99,6 +128,7 @@ impl Counts {
             matched: counter("matched"),
             no_route: counter("no_route"),
             method_not_allowed: counter("method_not_allowed"),
+            misdirected: counter("misdirected"),
             refused: counter("refused"),
         }
     }

@@ -37,22 +37,49 @@
 //! and, where a layer changed the request's body, one box for it. **Bounds** a pattern to [`Rule::MAX_SEGMENTS`].
 //! **Errors**: those of the route's stack, boxed; [`rescue`](gateway_core::rescue) answers them.
 
+mod builder;
+mod candidate;
+mod condition;
 #[cfg(feature = "config")]
 pub(crate) mod config;
+mod conflict;
+mod error;
+mod fields;
+mod hosts;
 mod layer;
+mod listeners;
+mod live;
+mod media;
+mod methods;
 mod not_found;
 mod pattern;
+mod place;
+#[cfg(feature = "regex")]
+mod regex;
+#[cfg(not(feature = "regex"))]
+#[path = "no_regex.rs"]
+mod regex;
 mod rule;
 mod service;
 mod stack;
 mod table;
+mod text;
 mod tree;
+mod witness;
 
+pub(crate) use builder::TableBuilder;
+#[cfg(feature = "config")]
+pub(crate) use error::Part;
+pub use error::RuleError;
 pub use layer::{RoutingLayer, RulesError};
+pub use listeners::{Listeners, hosts_behind};
+pub use live::LiveTable;
 pub use not_found::NotFound;
+#[cfg(feature = "aggregate")]
+pub(crate) use pattern::Segments;
 pub use rule::Rule;
 pub use service::{Routing, RoutingFuture};
 pub use stack::{Stack, StackFuture};
-#[cfg(feature = "config")]
-pub(crate) use table::Part;
-pub use table::{Found, RuleError, Table};
+pub use table::{Found, Hit, Table};
+pub use text::Text;
+pub use witness::Witness;

@@ -3,18 +3,19 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
+    time::SystemTime,
 };
 
 use bytes::Bytes;
 use gateway_core::{
-    Body, BoxError, Explanation, Facts, Refusal, Verdict, canonical::host, explain::Explain, refusal::Asked,
+    Body, BoxError, Explanation, Facts, Refusal, Verdict, explain::Explain, facts::PathParams, refusal::Asked,
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, header::ALLOW, request::Parts};
 use http_body::Body as HttpBody;
 use tower_service::Service;
 
 use super::{
-    RoutingLayer, StackFuture,
+    RoutingLayer, Stack, StackFuture, Table,
     table::{Compared, Found},
 };
 
@@ -53,70 +54,86 @@ where
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let RoutingLayer { table, counts, clock } = &*self.routing;
-        if let Some(refusal) = Facts::get(request.extensions()).and_then(Facts::doomed) {
-            let refusal = refusal.clone();
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let RoutingLayer { live, counts, clock, .. } = &*self.routing;
+        let (mut head, body) = request.into_parts();
+        if let Some(refusal) = Facts::get(&head.extensions).and_then(Facts::doomed) {
             counts.refused.increment();
-            let (head, _) = request.into_parts();
-            let response = refusal.into_response(&Asked::of(&head));
-            return RoutingFuture { kind: Kind::Refused { response: Some(response) } };
+            return RoutingFuture::refused(refusal.clone(), &head);
         }
-        let kind = match table.find(host(request.headers()), request.uri().path(), request.method()) {
-            Found::Rule(route, stack) => {
+        let table = live.ask();
+        let kind = match table.find(&head, self.routing.now(&table)) {
+            Found::Rule(hit) => {
                 counts.matched.increment();
-                Facts::of(request.extensions_mut(), clock).set_route(route);
-                Kind::Stack { future: stack.call(request.map(Body::new)) }
+                let facts = Facts::of(&mut head.extensions, clock);
+                facts.set_route(hit.route);
+                if let (Some(pattern), Some(path)) = (hit.params, head.uri.path_and_query()) {
+                    facts.set_path_params(&PathParams::new(Arc::clone(pattern), path));
+                }
+                Kind::Stack { future: hit.value.call(Request::from_parts(head, Body::new(body))) }
             }
-            Found::MethodNotAllowed(methods) => {
+            Found::MethodNotAllowed(methods) if self.routing.says_methods => {
                 counts.method_not_allowed.increment();
-                let (head, _) = request.into_parts();
-                let response = method_not_allowed(&methods).into_response(&Asked::of(&head));
-                Kind::Refused { response: Some(response) }
+                return RoutingFuture::refused(method_not_allowed(&methods), &head);
             }
-            Found::Nothing => {
+            Found::UnknownHost if self.routing.refuses_hosts => {
+                counts.misdirected.increment();
+                return RoutingFuture::refused(misdirected(), &head);
+            }
+            Found::MethodNotAllowed(_) | Found::UnknownHost | Found::Nothing => {
                 counts.no_route.increment();
-                Kind::Inner { future: self.inner.call(request) }
+                Kind::Inner { future: self.inner.call(Request::from_parts(head, body)) }
             }
         };
         RoutingFuture { kind }
     }
 }
 
+impl RoutingLayer {
+    /// The time for a table; the clock is only read for one that looks at it.
+    fn now(&self, table: &Table<Stack>) -> SystemTime {
+        if table.reads_time() { self.clock.wall() } else { SystemTime::UNIX_EPOCH }
+    }
+}
+
 impl<S: Explain> Explain for Routing<S> {
     fn explain(&self, head: &Parts, say: &mut Vec<Explanation>) {
-        let (table, method) = (&self.routing.table, &head.method);
-        let (host, path) = (host(&head.headers), head.uri.path());
+        let table = self.routing.live.table();
+        let now = self.routing.now(&table);
         let mut elsewhere = 0;
-        for (rule, compared) in table.compared(host, path, method) {
+        for (rule, compared) in table.compared(head, now) {
             let why = match compared {
                 Compared::Serves => continue,
-                Compared::LessSpecific => format!("{rule}: less specific"),
-                Compared::OtherMethod => format!("{rule}: not for {method}"),
-                Compared::Elsewhere => {
+                Compared::LessSpecific => "less specific".to_owned(),
+                Compared::Fails(why) => why,
+                Compared::OtherPath | Compared::OtherHost => {
                     elsewhere += 1;
                     if elsewhere > MAX_ELSEWHERE {
                         continue;
                     }
-                    format!("{rule}: another host or path")
+                    let is_host = compared == Compared::OtherHost;
+                    if is_host { "another host".to_owned() } else { "another path".to_owned() }
                 }
             };
-            say.push(Explanation::new(NAME, Verdict::Skip, why));
+            say.push(Explanation::new(NAME, Verdict::Skip, format!("{rule}: {why}")));
         }
         if elsewhere > MAX_ELSEWHERE {
             let why = format!("{} more rules: another host or path", elsewhere - MAX_ELSEWHERE);
             say.push(Explanation::new(NAME, Verdict::Skip, why));
         }
-        match table.find(host, path, method) {
-            Found::Rule(route, stack) => {
-                say.push(Explanation::new(NAME, Verdict::Pass, format!("the rule is {route:?}")));
-                stack.explain(head, say);
+        match table.find(head, now) {
+            Found::Rule(hit) => {
+                say.push(Explanation::new(NAME, Verdict::Pass, format!("the rule is {:?}", hit.route)));
+                hit.value.explain(head, say);
             }
-            Found::MethodNotAllowed(methods) => {
+            Found::MethodNotAllowed(methods) if self.routing.says_methods => {
                 let why = format!("405: allowed is {}", list(&methods));
                 say.push(Explanation::new(NAME, Verdict::Refuse, why));
             }
-            Found::Nothing => {
+            Found::UnknownHost if self.routing.refuses_hosts => {
+                say.push(Explanation::new(NAME, Verdict::Refuse, "421: no rule is for this host"));
+            }
+            Found::MethodNotAllowed(_) | Found::UnknownHost | Found::Nothing => {
                 say.push(Explanation::new(NAME, Verdict::Skip, "no rule; on to what is behind"));
                 self.inner.explain(head, say);
             }
@@ -164,6 +181,12 @@ where
     }
 }
 
+impl<F> RoutingFuture<F> {
+    fn refused(refusal: Refusal, head: &Parts) -> Self {
+        Self { kind: Kind::Refused { response: Some(refusal.into_response(&Asked::of(head))) } }
+    }
+}
+
 impl<F> fmt::Debug for RoutingFuture<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RoutingFuture").finish_non_exhaustive()
@@ -178,6 +201,10 @@ fn method_not_allowed(methods: &[Method]) -> Refusal {
         "this path is not served with this method",
     )
     .header(ALLOW, allow)
+}
+
+fn misdirected() -> Refusal {
+    Refusal::new(StatusCode::MISDIRECTED_REQUEST, "misdirected", "nothing is served for this host here")
 }
 
 fn list(methods: &[Method]) -> String {
@@ -276,7 +303,7 @@ mod tests {
             [
                 "routing: skip: PUT h.test/a: not for HEAD",
                 "routing: skip: /*: less specific",
-                "routing: skip: PUT h.test/b: another host or path",
+                "routing: skip: PUT h.test/b: another path",
                 "routing: pass: the rule is GET /a (/a)",
                 "routing: refuse: 404: nothing is served at this host and path",
             ]

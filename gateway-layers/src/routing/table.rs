@@ -1,15 +1,15 @@
-use std::{
-    collections::{HashMap, HashSet},
-    fmt,
-};
+use std::{sync::Arc, time::SystemTime};
 
-use gateway_core::facts::Route;
-use http::Method;
+use gateway_core::{canonical::host, facts::Route};
+use http::{Method, request::Parts};
 
 use super::{
-    Rule,
-    pattern::{self, Host},
-    tree::{Candidate, Tree, Twin},
+    Rule, RuleError, TableBuilder,
+    candidate::{Candidate, Failing},
+    hosts::Hosts,
+    methods::Serves,
+    place::Place,
+    tree::Tree,
 };
 
 /// Compiled rules with a value each. Immutable, so that it can be swapped while requests are in flight.
@@ -17,129 +17,109 @@ use super::{
 pub struct Table<T> {
     entries: Vec<(Route, T)>,
     /// The rules in words, for messages and explanations.
-    texts: Vec<String>,
-    /// The entry that has a name.
-    names: HashMap<String, usize>,
-    exact: HashMap<String, Tree>,
-    below: HashMap<String, Tree>,
-    any: Tree,
+    texts: Vec<Box<str>>,
+    hosts: Hosts<Tree>,
+    places: Vec<Place>,
+    /// Those of one place side by side, in their precedence.
+    candidates: Vec<Candidate>,
+    reads_time: bool,
 }
 
 /// What a table says to a request.
 #[derive(Debug)]
 pub enum Found<'a, T> {
     /// This rule serves it.
-    Rule(&'a Route, &'a T),
-    /// There are rules for this host and path, for these methods.
+    Rule(Hit<'a, T>),
+    /// There are rules for this host and path, and none of them serves the method; these are the methods that they
+    /// serve, in the order of the alphabet.
     MethodNotAllowed(Vec<Method>),
-    /// No rule is for this host and path.
+    /// No rule is for this request.
     Nothing,
+    /// No rule is for this host.
+    UnknownHost,
+}
+
+/// The rule that serves a request.
+#[derive(Debug)]
+pub struct Hit<'a, T> {
+    /// Its name and its pattern.
+    pub route: &'a Route,
+    /// What it leads to.
+    pub value: &'a T,
+    /// The pattern of the path that matched, if parts of it have names; for
+    /// [`PathParams::new`](gateway_core::facts::PathParams::new).
+    pub params: Option<&'a Arc<str>>,
 }
 
 /// How a rule compares with a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Compared {
     Serves,
     /// It would serve, but another one is more specific.
     LessSpecific,
-    /// It is for the host and the path, and not for the method.
-    OtherMethod,
-    /// It is for another host or path.
-    Elsewhere,
+    /// It is for the host and the path, and for this reason it does not serve.
+    Fails(String),
+    OtherPath,
+    OtherHost,
+}
+
+/// A table without rules.
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        TableBuilder::default().build()
+    }
 }
 
 impl<T> Table<T> {
     /// Compiles rules.
     ///
     /// # Errors
-    /// Every rule that cannot be used: a pattern that is not valid or can never match, a name that is taken, a
-    /// rule that can never be told apart from another.
+    /// Every rule that cannot be used: a pattern or a value that is not valid or can never match, a name that is
+    /// taken, a rule that can never be told apart from another or that never serves because another goes first.
     pub fn new(rules: impl IntoIterator<Item = (Rule, T)>) -> Result<Self, Vec<RuleError>> {
-        let mut table = Self::empty();
+        let mut table = TableBuilder::default();
         let errors: Vec<_> = rules.into_iter().flat_map(|(rule, value)| table.add(&rule, value)).collect();
-        if errors.is_empty() { Ok(table) } else { Err(errors) }
+        if errors.is_empty() { Ok(table.build()) } else { Err(errors) }
     }
 
-    /// A table without rules.
-    pub(crate) fn empty() -> Self {
-        Self {
-            entries: Vec::new(),
-            texts: Vec::new(),
-            names: HashMap::new(),
-            exact: HashMap::new(),
-            below: HashMap::new(),
-            any: Tree::default(),
-        }
+    pub(super) fn of(
+        entries: Vec<(Route, T)>,
+        texts: Vec<Box<str>>,
+        hosts: Hosts<Tree>,
+        places: Vec<Place>,
+        candidates: Vec<Candidate>,
+        reads_time: bool,
+    ) -> Self {
+        Self { entries, texts, hosts, places, candidates, reads_time }
     }
 
-    /// Adds a rule, and says what is wrong with it. A table with a wrong rule must not serve.
-    pub(crate) fn add(&mut self, rule: &Rule, value: T) -> Vec<RuleError> {
-        let (index, route) = (self.entries.len(), rule.route());
-        let mut errors = Vec::new();
-        let mut error = |part, message| {
-            errors.push(RuleError { index, rule: route.name().to_owned(), part, message });
-        };
-        let mut twin = None;
-        match (pattern::host(rule.host.as_deref()), pattern::segments(&rule.path)) {
-            (Ok(host), Ok(path)) => {
-                let candidate = Candidate { entry: index, methods: rule.methods.clone() };
-                if let Err(Twin { entry, method }) = self.tree(host).add(&path, candidate) {
-                    let of = method.map(|method| format!("for {method} ")).unwrap_or_default();
-                    let name = self.entries[entry].0.name();
-                    error(Part::Path, format!("{of}it can never be told apart from the rule `{name}`"));
-                    twin = Some(entry);
-                }
-            }
-            (host, path) => {
-                host.err().into_iter().for_each(|message| error(Part::Host, message));
-                path.err().into_iter().for_each(|message| error(Part::Path, message));
-            }
-        }
-        let first = *self.names.entry(route.name().to_owned()).or_insert(index);
-        // A rule that is there twice is one mistake, not two.
-        if first != index && Some(first) != twin {
-            error(Part::Name, format!("the rule `{}` has the same name", self.texts[first]));
-        }
-        self.entries.push((route, value));
-        self.texts.push(rule.to_string());
-        errors
-    }
-
-    /// The rule for a canonical host (lower case, without port), path and method. Allocates only to say which
-    /// methods are allowed.
+    /// The rule for a canonical head at this wall time. Allocates only to say which methods are allowed, and for a
+    /// regular expression on a query value with escapes.
     #[must_use]
-    pub fn find(&self, host: Option<&str>, path: &str, method: &Method) -> Found<'_, T> {
+    pub fn find(&self, head: &Parts, now: SystemTime) -> Found<'_, T> {
+        let host = host(&head.headers);
         let mut is_known = false;
-        let mut serve = |candidates: &[Candidate]| {
+        let mut serving = |place: u32| {
             is_known = true;
-            best(candidates, method)
+            self.places[place as usize].serving(&self.candidates, head, now)
         };
-        if let Some(entry) = self.trees(host).find_map(|tree| tree.visit(path, &mut serve)) {
-            let (route, value) = &self.entries[entry];
-            return Found::Rule(route, value);
+        let path = head.uri.path();
+        match self.hosts.taking(host).find_map(|tree| tree.visit(path, &mut serving)) {
+            Some(id) => {
+                let candidate = &self.candidates[id as usize];
+                let (route, value) = &self.entries[candidate.entry as usize];
+                Found::Rule(Hit { route, value, params: candidate.params.as_ref() })
+            }
+            None if is_known => self.refused(host, head, now),
+            None if self.hosts.is_unknown(host) => Found::UnknownHost,
+            None => Found::Nothing,
         }
-        if is_known { Found::MethodNotAllowed(self.allowed(host, path)) } else { Found::Nothing }
     }
 
-    /// Every rule in words, and how it compares with a request: first those for its host and path, in the order in
-    /// which they are asked, then the others. For explanations.
-    pub(super) fn compared(&self, host: Option<&str>, path: &str, method: &Method) -> Vec<(&str, Compared)> {
-        let mut asked = Vec::new();
-        let mut is_served = false;
-        self.visit_all(host, path, |candidates| {
-            let mut ranked: Vec<_> =
-                candidates.iter().map(|candidate| (candidate.rank(method), candidate.entry)).collect();
-            ranked.sort_by_key(|&(rank, entry)| (rank.is_none(), rank, entry));
-            asked.extend(ranked.into_iter().map(|(rank, entry)| match rank {
-                None => (entry, Compared::OtherMethod),
-                Some(_) if std::mem::replace(&mut is_served, true) => (entry, Compared::LessSpecific),
-                Some(_) => (entry, Compared::Serves),
-            }));
-        });
-        let known: HashSet<usize> = asked.iter().map(|(entry, _)| *entry).collect();
-        let others = (0..self.texts.len()).filter(|entry| !known.contains(entry));
-        asked.extend(others.map(|entry| (entry, Compared::Elsewhere)));
-        asked.into_iter().map(|(entry, compared)| (self.texts[entry].as_str(), compared)).collect()
+    /// Whether a rule looks at the time; where none does, [`find`](Self::find) does not care about it.
+    #[must_use]
+    pub fn reads_time(&self) -> bool {
+        self.reads_time
     }
 
     /// All routes, in the order in which they were given.
@@ -147,108 +127,100 @@ impl<T> Table<T> {
         self.entries.iter().map(|(route, value)| (route, value))
     }
 
-    /// The methods of all rules for this host and path, in the order of the alphabet.
-    fn allowed(&self, host: Option<&str>, path: &str) -> Vec<Method> {
-        let mut methods = Vec::new();
-        self.visit_all(host, path, |candidates| {
-            methods.extend(candidates.iter().flat_map(|candidate| candidate.methods.iter().cloned()));
+    /// Every rule in words, and how it compares with a request: first those for its host and path, in the order in
+    /// which they are asked, then the others. For explanations: by the functions that serve, and with a look at every
+    /// rule.
+    pub(super) fn compared(&self, head: &Parts, now: SystemTime) -> Vec<(&str, Compared)> {
+        let host = host(&head.headers);
+        let mut compared: Vec<Option<(usize, Compared)>> = vec![None; self.entries.len()];
+        for &entry in self.hosts.taking(host).flat_map(|tree| &tree.entries) {
+            compared[entry as usize] = Some((usize::MAX, Compared::OtherPath));
+        }
+        let (mut is_served, mut order) = (false, 0);
+        self.visit_all(host, head.uri.path(), |place| {
+            let serving = place.serving(&self.candidates, head, now).filter(|_| !is_served);
+            is_served |= serving.is_some();
+            for id in serving.into_iter().chain(place.ids().filter(|&id| Some(id) != serving)) {
+                let candidate = &self.candidates[id as usize];
+                let told = match why_not(candidate, head, now) {
+                    None if Some(id) == serving => Compared::Serves,
+                    None => Compared::LessSpecific,
+                    Some(why) => Compared::Fails(why),
+                };
+                // A rule with several alternatives is as good as its best one.
+                let known = &mut compared[candidate.entry as usize];
+                if known.as_ref().is_none_or(|(_, known)| known.is_worse_than(&told)) {
+                    *known = Some((order, told));
+                    order += 1;
+                }
+            }
         });
-        if methods.contains(&Method::GET) {
-            methods.push(Method::HEAD);
+        let told = compared.into_iter().map(|told| told.unwrap_or((usize::MAX, Compared::OtherHost)));
+        let mut told: Vec<_> = self.texts.iter().map(|text| &**text).zip(told).collect();
+        told.sort_by_key(|(_, (order, compared))| (*order, *compared == Compared::OtherHost));
+        told.into_iter().map(|(text, (_, compared))| (text, compared)).collect()
+    }
+
+    /// What to say where no candidate at this host and path serves: about the method, if it is only that. A rule that is
+    /// not there for whoever asks says nothing about its methods.
+    fn refused(&self, host: Option<&str>, head: &Parts, now: SystemTime) -> Found<'_, T> {
+        let mut methods = Vec::new();
+        let mut is_served = false;
+        self.visit_all(host, head.uri.path(), |place| {
+            for id in place.ids() {
+                let candidate = &self.candidates[id as usize];
+                if candidate.is_visible(head, now) {
+                    is_served |= candidate.methods.serves(&head.method) != Serves::Not;
+                    methods.extend(candidate.methods.allowed());
+                }
+            }
+        });
+        if is_served || methods.is_empty() {
+            return Found::Nothing;
         }
         methods.sort_by(|one, other| one.as_str().cmp(other.as_str()));
         methods.dedup();
-        methods
+        Found::MethodNotAllowed(methods)
     }
 
-    /// Shows the rules that match a host and path to `visit`, the most specific first.
-    fn visit_all(&self, host: Option<&str>, path: &str, mut visit: impl FnMut(&[Candidate])) {
-        let mut on = |candidates: &[Candidate]| -> Option<()> {
-            visit(candidates);
+    /// Shows the places that match a host and path, the most specific first.
+    fn visit_all(&self, host: Option<&str>, path: &str, mut visit: impl FnMut(&Place)) {
+        let mut on = |place: u32| -> Option<()> {
+            visit(&self.places[place as usize]);
             None
         };
-        for tree in self.trees(host) {
+        for tree in self.hosts.taking(host) {
             tree.visit(path, &mut on);
         }
     }
+}
 
-    /// The trees for a host, the most specific first.
-    fn trees<'a>(&'a self, host: Option<&'a str>) -> impl Iterator<Item = &'a Tree> {
-        let exact = host.filter(|_| !self.exact.is_empty()).and_then(|host| self.exact.get(host));
-        let parents = host.filter(|_| !self.below.is_empty()).into_iter().flat_map(parents);
-        let below = parents.filter_map(|parent| self.below.get(parent));
-        exact.into_iter().chain(below).chain([&self.any])
-    }
-
-    fn tree(&mut self, host: Host) -> &mut Tree {
-        match host {
-            Host::Any => &mut self.any,
-            Host::Exact(name) => self.exact.entry(name).or_default(),
-            Host::Below(name) => self.below.entry(name).or_default(),
-        }
+impl Compared {
+    fn is_worse_than(&self, other: &Self) -> bool {
+        let value = |compared: &Self| match compared {
+            Self::Serves => 4,
+            Self::LessSpecific => 3,
+            Self::Fails(_) => 2,
+            Self::OtherPath => 1,
+            Self::OtherHost => 0,
+        };
+        value(self) < value(other)
     }
 }
 
-/// `b.c` and `c` for `a.b.c`.
-fn parents(host: &str) -> impl Iterator<Item = &str> {
-    host.match_indices('.').map(move |(dot, _)| &host[dot + 1..])
-}
-
-/// Of rules for the same host and path, the one that serves a method.
-fn best(candidates: &[Candidate], method: &Method) -> Option<usize> {
-    let ranked = candidates.iter().filter_map(|candidate| Some((candidate.rank(method)?, candidate.entry)));
-    ranked.min().map(|(_, entry)| entry)
-}
-
-/// A rule that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RuleError {
-    index: usize,
-    rule: String,
-    part: Part,
-    message: String,
-}
-
-/// The part of a rule that is wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
-    Name,
-    Host,
-    Path,
-}
-
-impl RuleError {
-    /// Which rule, counted from 0.
-    #[must_use]
-    pub fn index(&self) -> usize {
-        self.index
+/// The first thing about a request that a candidate at its host and path does not serve, in words.
+fn why_not(candidate: &Candidate, head: &Parts, now: SystemTime) -> Option<String> {
+    if let Some(Failing::Path(regex)) = candidate.failing(head, now) {
+        return Some(format!("the path is not {}", regex.as_str()));
     }
-
-    /// The rule's name.
-    #[must_use]
-    pub fn rule(&self) -> &str {
-        &self.rule
+    if candidate.methods.serves(&head.method) == Serves::Not {
+        return Some(format!("not for {}", head.method));
     }
-
-    #[cfg(feature = "config")]
-    pub(crate) fn part(&self) -> Part {
-        self.part
-    }
-
-    /// What is wrong with it, without its name.
-    #[must_use]
-    pub fn message(&self) -> &str {
-        &self.message
+    match candidate.failing(head, now)? {
+        Failing::Path(_) => None,
+        Failing::Condition(condition) => Some(format!("{condition} does not hold")),
     }
 }
-
-impl fmt::Display for RuleError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "rule `{}`: {}", self.rule, self.message)
-    }
-}
-
-impl std::error::Error for RuleError {}
 
 #[cfg(test)]
 mod tests;

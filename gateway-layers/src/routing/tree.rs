@@ -1,78 +1,76 @@
-//! The paths of one host, as a tree of segments.
+//! The paths of one host pattern, as a tree of segments.
 
 use std::collections::HashMap;
 
-use http::Method;
-
 use super::pattern::{Segment, Segments, Tail};
 
-/// Rules by their paths. Looking one up walks the segments of the path, so it costs the same however many rules
+/// Places by their paths. Looking one up walks the segments of the path, so it costs the same however many rules
 /// there are, and allocates nothing.
 #[derive(Debug, Default)]
 pub(super) struct Tree {
-    literals: HashMap<Box<str>, Self>,
+    root: Node,
+    /// The rules in it, for explanations.
+    pub(super) entries: Vec<u32>,
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    literals: Literals,
     parameter: Option<Box<Self>>,
-    /// Rules whose path ends here.
-    exact: Vec<Candidate>,
-    /// Rules for at least one more segment: `{*rest}`.
-    rest: Vec<Candidate>,
-    /// Rules for this path and everything below it.
-    prefix: Vec<Candidate>,
+    /// The path ends here.
+    exact: Slot,
+    /// Regular expressions for paths that go on from here.
+    regex: Slot,
+    /// At least one more segment: `{*rest}`.
+    rest: Slot,
+    /// This path and everything below it.
+    prefix: Slot,
 }
 
-/// One rule at its place in the tree.
-#[derive(Clone, Debug)]
-pub(super) struct Candidate {
-    pub(super) entry: usize,
-    /// Empty: every method.
-    pub(super) methods: Vec<Method>,
-}
+/// The number of a place, or none.
+#[derive(Clone, Copy, Debug)]
+struct Slot(u32);
 
-/// The rule that another one can never be told apart from, for this method or for all.
-#[derive(Debug)]
-pub(super) struct Twin {
-    pub(super) entry: usize,
-    pub(super) method: Option<Method>,
+impl Default for Slot {
+    fn default() -> Self {
+        Self(u32::MAX)
+    }
 }
 
 impl Tree {
-    /// Adds a rule; or says which rule it can never be told apart from.
-    pub(super) fn add(&mut self, path: &Segments, candidate: Candidate) -> Result<(), Twin> {
-        let mut node = self;
+    /// The place for a path; where there is none, it gets the number that `make` returns.
+    pub(super) fn place(&mut self, path: &Segments, make: impl FnOnce() -> u32) -> u32 {
+        let mut node = &mut self.root;
         for segment in &path.segments {
             node = match segment {
-                Segment::Literal(text) => node.literals.entry(text.as_str().into()).or_default(),
+                Segment::Literal(text) => node.literals.at(text),
                 Segment::Parameter => node.parameter.get_or_insert_default(),
             };
         }
-        let place = match path.tail {
+        let slot = match path.tail {
             Tail::End => &mut node.exact,
+            Tail::Regex => &mut node.regex,
             Tail::Rest => &mut node.rest,
             Tail::Prefix => &mut node.prefix,
         };
-        let twin = place.iter().find_map(|other| other.twin_of(&candidate));
-        place.push(candidate);
-        twin.map_or(Ok(()), Err)
+        if slot.0 == u32::MAX {
+            slot.0 = make();
+        }
+        slot.0
     }
 
-    /// Shows the rules that match a path to `visit`, the most specific first, until it returns something: at every
-    /// segment a literal goes before a parameter, and both before what ends earlier.
-    pub(super) fn visit<'a, T>(
-        &'a self,
-        path: &str,
-        visit: &mut impl FnMut(&'a [Candidate]) -> Option<T>,
-    ) -> Option<T> {
-        let segments = path.strip_prefix('/')?;
-        self.walk(Some(segments), visit)
+    /// Shows the places that match a path to `visit`, the most specific first, until it returns something: at every
+    /// segment a literal goes before a regular expression that may match from here on, that before a parameter, and
+    /// all of them before what ends earlier.
+    pub(super) fn visit<T>(&self, path: &str, visit: &mut impl FnMut(u32) -> Option<T>) -> Option<T> {
+        self.root.walk(Some(path.strip_prefix('/')?), visit)
     }
+}
 
-    fn walk<'a, T>(
-        &'a self,
-        rest: Option<&str>,
-        visit: &mut impl FnMut(&'a [Candidate]) -> Option<T>,
-    ) -> Option<T> {
+impl Node {
+    fn walk<T>(&self, rest: Option<&str>, visit: &mut impl FnMut(u32) -> Option<T>) -> Option<T> {
         let Some(rest) = rest else {
-            return show(&self.exact, visit).or_else(|| show(&self.prefix, visit));
+            return self.exact.show(visit).or_else(|| self.prefix.show(visit));
         };
         let (segment, further) = match rest.split_once('/') {
             Some((segment, further)) => (segment, Some(further)),
@@ -80,41 +78,64 @@ impl Tree {
         };
         let literal = self.literals.get(segment).and_then(|node| node.walk(further, visit));
         literal
+            .or_else(|| self.regex.show(visit))
             .or_else(|| {
                 let parameter = self.parameter.as_ref().filter(|_| !segment.is_empty())?;
                 parameter.walk(further, visit)
             })
-            .or_else(|| if rest.is_empty() { None } else { show(&self.rest, visit) })
-            .or_else(|| show(&self.prefix, visit))
+            .or_else(|| if segment.is_empty() { None } else { self.rest.show(visit) })
+            .or_else(|| self.prefix.show(visit))
     }
 }
 
-fn show<'a, T>(
-    candidates: &'a [Candidate],
-    visit: &mut impl FnMut(&'a [Candidate]) -> Option<T>,
-) -> Option<T> {
-    if candidates.is_empty() { None } else { visit(candidates) }
+impl Slot {
+    fn show<T>(self, visit: &mut impl FnMut(u32) -> Option<T>) -> Option<T> {
+        if self.0 == u32::MAX { None } else { visit(self.0) }
+    }
 }
 
-impl Candidate {
-    /// How well it serves a method: named, `HEAD` by `GET`, any method; or not at all.
-    pub(super) fn rank(&self, method: &Method) -> Option<u8> {
-        match method {
-            method if self.methods.contains(method) => Some(0),
-            &Method::HEAD if self.methods.contains(&Method::GET) => Some(1),
-            _ if self.methods.is_empty() => Some(2),
-            _ => None,
+/// Nodes by a segment: a short list, which takes less room and less time, or a map.
+#[derive(Debug)]
+enum Literals {
+    Few(Vec<(Box<str>, Node)>),
+    Many(HashMap<Box<str>, Node>),
+}
+
+impl Default for Literals {
+    fn default() -> Self {
+        Self::Few(Vec::new())
+    }
+}
+
+impl Literals {
+    fn get(&self, segment: &str) -> Option<&Node> {
+        match self {
+            Self::Few(nodes) => nodes.iter().find(|(text, _)| **text == *segment).map(|(_, node)| node),
+            Self::Many(nodes) => nodes.get(segment),
         }
     }
 
-    fn twin_of(&self, other: &Self) -> Option<Twin> {
-        let entry = self.entry;
-        match (self.methods.is_empty(), other.methods.is_empty()) {
-            (true, true) => Some(Twin { entry, method: None }),
-            _ => {
-                let shared = self.methods.iter().find(|method| other.methods.contains(method))?;
-                Some(Twin { entry, method: Some(shared.clone()) })
+    /// The node for a segment, made if it is not there.
+    fn at(&mut self, segment: &str) -> &mut Node {
+        if let Self::Few(nodes) = self
+            && nodes.len() >= FEW
+            && !nodes.iter().any(|(text, _)| **text == *segment)
+        {
+            let nodes = std::mem::take(nodes);
+            *self = Self::Many(nodes.into_iter().collect());
+        }
+        match self {
+            Self::Many(nodes) => nodes.entry(segment.into()).or_default(),
+            Self::Few(nodes) => {
+                let at = nodes.iter().position(|(text, _)| **text == *segment).unwrap_or_else(|| {
+                    nodes.push((segment.into(), Node::default()));
+                    nodes.len() - 1
+                });
+                &mut nodes[at].1
             }
         }
     }
 }
+
+/// The longest short list.
+const FEW: usize = 4;

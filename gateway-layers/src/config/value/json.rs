@@ -18,6 +18,10 @@ impl Value for Json {
         Ok(plain(text))
     }
 
+    fn schema() -> Self {
+        serde_json::json!({})
+    }
+
     fn read(item: &Item<'_>) -> Option<Self> {
         json(item.node)
     }
@@ -26,7 +30,7 @@ impl Value for Json {
 /// `None` where a problem was told already.
 fn json(node: &Node) -> Option<Json> {
     match &node.content {
-        Content::Broken => None,
+        Content::Broken | Content::Sketch => None,
         Content::Scalar(scalar) if scalar.is_null() => Some(Json::Null),
         Content::Scalar(Scalar { text, style: Style::Quoted, .. }) => Some(Json::from(&**text)),
         Content::Scalar(Scalar { text, .. }) => Some(plain(text)),

@@ -9,9 +9,11 @@ use std::{
 };
 
 use gateway_core::Mode;
+use serde_json::{Value as Json, json};
 
 use super::{item::Item, suggest};
 
+pub(super) use number::whole_number;
 pub(crate) use unit::ByteSize;
 
 /// A type that one text of the document, or a list of texts, can be read as.
@@ -24,6 +26,17 @@ pub(crate) trait Value: Sized {
 
     /// The value, or why the text is none.
     fn parse(text: &str) -> Result<Self, Wrong>;
+
+    /// The JSON Schema of such a value as it stands in the document.
+    fn schema() -> Json {
+        // A text may look like a number or a word of YAML.
+        let mut schema = json!({"type": ["string", "number", "boolean"]});
+        if Self::BARE {
+            schema = json!({"type": "number"});
+        }
+        schema["description"] = Self::wanted().into();
+        schema
+    }
 
     /// Whether a quoted text is refused: `"10"` is a text and no number.
     const BARE: bool = false;
@@ -73,6 +86,11 @@ impl<T: Words> Value for T {
         }
     }
 
+    fn schema() -> Json {
+        let words: Vec<_> = T::WORDS.iter().map(|&(word, _)| word).collect();
+        json!({"enum": words})
+    }
+
     fn parse(text: &str) -> Result<Self, Wrong> {
         let known = T::WORDS.iter().find(|&&(word, _)| word == text);
         let meant = || suggest::nearest(text, T::WORDS.iter().map(|&(word, _)| word)).map(str::to_owned);
@@ -95,6 +113,10 @@ impl<T: Value> Value for Vec<T> {
 
     fn wanted() -> Cow<'static, str> {
         format!("{}, or a list of them", T::wanted()).into()
+    }
+
+    fn schema() -> Json {
+        json!({"anyOf": [T::schema(), {"type": "array", "items": T::schema()}]})
     }
 
     fn parse(text: &str) -> Result<Self, Wrong> {

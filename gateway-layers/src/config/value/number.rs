@@ -1,5 +1,7 @@
 use std::{borrow::Cow, fmt::Display, num::NonZeroU32, str::FromStr};
 
+use serde_json::{Value as Json, json};
+
 use super::{Value, Wrong};
 
 impl Value for bool {
@@ -7,6 +9,10 @@ impl Value for bool {
 
     fn wanted() -> Cow<'static, str> {
         "true or false".into()
+    }
+
+    fn schema() -> Json {
+        json!({"type": "boolean"})
     }
 
     fn parse(text: &str) -> Result<Self, Wrong> {
@@ -29,6 +35,11 @@ macro_rules! whole_number {
                 $wanted.into()
             }
 
+            fn schema() -> Json {
+                let least: u8 = if Self::try_from(0).is_ok() { 0 } else { 1 };
+                json!({"type": "integer", "minimum": least, "description": $wanted})
+            }
+
             fn parse(text: &str) -> Result<Self, Wrong> {
                 whole_number(text)
             }
@@ -45,7 +56,7 @@ whole_number! {
 }
 
 /// Digits only. A leading zero is refused, because older YAML reads it as octal.
-pub(super) fn whole_number<T: FromStr + Display>(text: &str) -> Result<T, Wrong> {
+pub(in crate::config) fn whole_number<T: FromStr + Display>(text: &str) -> Result<T, Wrong> {
     let digits: String = text.chars().filter(|c| !matches!(c, '_' | ',' | '\'' | ' ' | '+')).collect();
     let plain = match digits.trim_start_matches('0') {
         "" if !digits.is_empty() => "0",

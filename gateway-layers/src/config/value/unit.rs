@@ -1,11 +1,17 @@
 use std::{borrow::Cow, fmt, time::Duration};
 
+use serde_json::{Value as Json, json};
+
 use super::{Value, Wrong, number::whole_number};
 
 /// A whole number of `ms`, `s`, `m`, `h` or `d`, at most ten years, so that adding it to a time cannot overflow.
 impl Value for Duration {
     fn wanted() -> Cow<'static, str> {
         "a duration such as 250ms or 5s".into()
+    }
+
+    fn schema() -> Json {
+        json!({"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$", "description": Self::wanted()})
     }
 
     fn parse(text: &str) -> Result<Self, Wrong> {
@@ -51,6 +57,10 @@ impl fmt::Display for ByteSize {
 impl Value for ByteSize {
     fn wanted() -> Cow<'static, str> {
         "a size such as 512B, 10KiB or 2MiB".into()
+    }
+
+    fn schema() -> Json {
+        json!({"type": "string", "pattern": "^[0-9]+(B|KiB|MiB|GiB)$", "description": Self::wanted()})
     }
 
     fn parse(text: &str) -> Result<Self, Wrong> {

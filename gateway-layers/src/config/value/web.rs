@@ -5,6 +5,8 @@ use std::{
 
 use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 
+use serde_json::{Value as Json, json};
+
 use super::{Value, Wrong};
 
 impl Value for SocketAddr {
@@ -53,6 +55,10 @@ impl Value for StatusCode {
 
     fn wanted() -> Cow<'static, str> {
         "a status such as 503".into()
+    }
+
+    fn schema() -> Json {
+        json!({"type": "integer", "minimum": 100, "maximum": 599})
     }
 
     fn parse(text: &str) -> Result<Self, Wrong> {

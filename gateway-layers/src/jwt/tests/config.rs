@@ -41,12 +41,19 @@ fn what_would_not_be_safe_is_a_mistake() {
     let jwt = |rest: &str| format!("    jwt: {{issuer: i, {rest}}}\n");
     let with_key = |key: &str| jwt(&format!("audience: a, keys: [{{{key}}}]"));
     let pem = "algorithm: RS256, pem: '${PEM}'";
+    let file = std::env::temp_dir().join(format!("gateway-key-{}.pem", std::process::id()));
+    std::fs::write(&file, keys::RSA_PUBLIC).unwrap();
     let digest = "2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683";
     for (concerns, expected) in [
         (with_key(pem), ""),
         (with_key("algorithm: RS256, jwk: '${JWK}'"), ""),
         (jwt("audience: a, jwks: 'http://127.0.0.1:1/keys', algorithms: [RS256, EdDSA]"), ""),
         (jwt("any_audience: true, jwks: 'http://127.0.0.1:1/keys', algorithms: RS256"), ""),
+        (format!("    jwt: {{any_issuer: true, audience: a, keys: [{{{pem}}}]}}\n"), ""),
+        (format!("    jwt: {{audience: a, keys: [{{{pem}}}]}}\n"), "`issuer` is missing"),
+        (jwt(&format!("any_issuer: true, audience: a, keys: [{{{pem}}}]")), "it has no meaning"),
+        (with_key(&format!("algorithm: RS256, pem: '{}'", file.display())), ""),
+        (with_key("algorithm: RS256, pem: '${SECRET}'"), "nor a file that can be read: No such file"),
         (jwt("audience: a"), "`jwks` or `keys` is missing"),
         (jwt("audience: a, keys: []"), "name at least one key"),
         (jwt(&format!("keys: [{{{pem}}}]")), "`audience` is missing"),
@@ -101,6 +108,7 @@ fn what_would_not_be_safe_is_a_mistake() {
             expected => assert!(said.contains(expected), "{concerns}: {said}"),
         }
     }
+    std::fs::remove_file(file).unwrap();
 }
 
 /// The status, the code and the challenge of the answer.

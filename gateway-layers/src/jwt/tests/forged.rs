@@ -17,7 +17,7 @@ use crate::jwt::{
 
 fn checks() -> Checks {
     Checks {
-        issuer: ISSUER.to_owned(),
+        issuer: Some(ISSUER.to_owned()),
         audiences: vec!["orders".to_owned(), "billing".to_owned()],
         any_audience: false,
         leeway: Duration::from_secs(30),

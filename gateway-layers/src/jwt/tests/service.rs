@@ -186,6 +186,23 @@ async fn without_an_audience_nothing_passes_unless_any_is_good() {
     assert_eq!(answer(&layer.any_audience(), bearer(&none)).await, "ada");
 }
 
+#[tokio::test]
+async fn another_issuer_passes_only_where_any_is_good_and_is_another_caller_there() {
+    let (clock, hands) = Clock::manual();
+    hands.set_wall(wall());
+    let layer = JwtLayer::new(ISSUER, ["orders"], [signer().key()]).clock(clock);
+    let other = signer().token(&claims_with("iss", "https://elsewhere.test".into()));
+    let none = signer().token(&claims_with("iss", Value::Null));
+    let number = signer().token(&claims_with("iss", 7.into()));
+    for token in [&other, &none, &number] {
+        assert_eq!(answer(&layer, bearer(token)).await, INVALID);
+    }
+    let layer = layer.any_issuer();
+    assert_eq!(answer(&layer, bearer(&other)).await, "ada");
+    assert_eq!(answer(&layer, bearer(&none)).await, "ada");
+    assert_eq!(answer(&layer, bearer(&number)).await, INVALID);
+}
+
 #[test]
 fn explains_by_the_same_decision() {
     let gate = layer().0.into_gate();

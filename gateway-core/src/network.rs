@@ -1,3 +1,5 @@
+//! [`Network`]: a range of addresses.
+
 use std::{fmt, net::IpAddr, str::FromStr};
 
 /// A network such as `10.0.0.0/8`, or one address. IPv4 addresses written as IPv6 (`::ffff:10.0.0.1`) are IPv4.
@@ -25,6 +27,18 @@ impl Network {
             }
             _ => false,
         }
+    }
+
+    /// Whether every address of `other` is part of the network.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        self.prefix <= other.prefix && self.contains(other.address)
+    }
+
+    /// The address that the network was written with.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        self.address
     }
 }
 

@@ -1,0 +1,1 @@
+"""What `run` is made of; each file has one idea."""

@@ -1,0 +1,36 @@
+//! What a server and whoever opens a tunnel say to each other, by the extensions of a request and its answer.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+/// In a request: the server waits for the tunnel that comes of it, and polls the answer's body until then. The body
+/// drives the tunnel.
+///
+/// Without it the tunnel runs as a task of its own, which nobody waits for.
+#[derive(Clone, Debug)]
+pub struct Hold(watch::Receiver<bool>);
+
+impl Hold {
+    /// Made by the server, which sends `true` when it begins to stop.
+    #[must_use]
+    pub fn new(stopping: watch::Receiver<bool>) -> Self {
+        Self(stopping)
+    }
+
+    /// Ready when the server begins to stop, or is gone.
+    pub async fn stopped(mut self) {
+        drop(self.0.wait_for(|stopping| *stopping).await);
+    }
+}
+
+/// In an answer: it opens a tunnel. `101` over HTTP/1.1, `2xx` to an extended `CONNECT`.
+///
+/// Our server takes an answer to an extended `CONNECT` for a tunnel only with it, so that a layer that answers any
+/// `GET` does not open one by chance.
+#[derive(Clone, Copy, Debug)]
+pub struct Switched;
+
+/// In a request: it was an extended `CONNECT` (RFC 8441) for this protocol. Set by our server.
+#[derive(Clone, Debug)]
+pub struct Extended(pub Arc<str>);

@@ -1,0 +1,89 @@
+//! The clients that people use: curl, Python's and Node's, with a Node server behind the gateway.
+
+use crate::{
+    common::{Gateway, temporary_file},
+    parties::{Party, curl, script},
+};
+
+const DOCUMENT: &str = "
+listen: 127.0.0.1:0
+request_id: {}
+client_addr: {}
+metrics: {path: /metrics}
+limits: {body: 100MiB}
+routes:
+  - name: closed
+    path: /closed
+    api_key:
+      header: x-api-key
+      keys: [{id: somebody, sha256: ff56acf1875900a613d4db1cb71d3d72f3e4812725a14240a4a1652f1e9668ac}]
+    upstream: '${UPSTREAM}'
+  - {name: rest, prefix: /, methods: [GET, POST], upstream: '${UPSTREAM}'}
+";
+
+fn setting() -> (Party, Gateway) {
+    let server = Party::script("node/http_server.js");
+    let gateway = Gateway::with_document(DOCUMENT, &[("UPSTREAM", &server.url())]);
+    (server, gateway)
+}
+
+#[test]
+fn python_keeps_its_connection_sends_any_body_and_asks_many_things_at_once() {
+    let (_server, gateway) = setting();
+    for check in ["reuse", "uploads", "pipeline"] {
+        script("python/http_client.py", &[gateway.address(), check]);
+    }
+}
+
+#[test]
+fn who_expects_100_hears_it_only_when_let_in() {
+    let (_server, gateway) = setting();
+    script("python/http_client.py", &[gateway.address(), "expect"]);
+
+    let body = temporary_file("body", &"x".repeat(50_000));
+    let upload = ["--verbose", "--stderr", "-", "--header", "expect: 100-continue", "--upload-file"];
+    let upload = |path: &str| {
+        let url = format!("{}{path}", gateway.url);
+        curl(&[&upload[..], &[body.to_str().unwrap(), "--request", "POST", &url]].concat())
+    };
+    let answered = upload("/digest");
+    assert!(
+        answered.contains("< HTTP/1.1 100 Continue") && answered.contains("\"size\":50000"),
+        "{answered}"
+    );
+    let refused = upload("/closed");
+    assert!(refused.contains("< HTTP/1.1 401 ") && !refused.contains("100 Continue"), "{refused}");
+}
+
+#[test]
+fn node_agents_sessions_and_fetch_get_what_they_ask_for() {
+    let (_server, gateway) = setting();
+    for check in ["agent", "trailers", "http2", "fetch"] {
+        script("node/http_client.js", &[&gateway.url, check]);
+    }
+}
+
+#[test]
+fn curl_gets_parts_heads_and_compressed_bodies_as_they_are() {
+    let (_server, gateway) = setting();
+    for version in ["--http1.1", "--http2-prior-knowledge"] {
+        let ask = |arguments: &[&str], path: &str| {
+            curl(&[&[version], arguments, &[&format!("{}{path}", gateway.url)]].concat())
+        };
+        assert_eq!(ask(&["--range", "16-31"], "/text"), "0123456789abcdef", "{version}");
+        let part = ask(&["--range", "0-0", "--include"], "/text").to_lowercase();
+        assert!(part.contains(" 206") && part.contains("content-range: bytes 0-0/65536"), "{part}");
+        let head = ask(&["--head"], "/text").to_lowercase();
+        assert!(head.contains(" 200") && head.contains("content-length: 65536"), "{head}");
+        assert_eq!(ask(&["--compressed"], "/gzip").len(), 65_536, "{version}");
+        let zipped = ["--output", "/dev/null", "--dump-header", "-", "--write-out", "%{size_download}"];
+        let zipped = ask(&zipped, "/gzip").to_lowercase();
+        assert!(zipped.contains("content-encoding: gzip") && zipped.contains("etag: \"zipped\""), "{zipped}");
+        let (_, size) = zipped.rsplit_once('\n').unwrap();
+        assert!(size.parse::<u64>().unwrap() < 10_000, "it stays as small as the server made it: {size}");
+    }
+    // curl 7.88 cannot use a connection with prior knowledge twice, whoever the server is.
+    let url = format!("{}/number?n=[1-50]", gateway.url);
+    let opened = curl(&["--output", "/dev/null", "--write-out", "%{num_connects}", &url]);
+    assert_eq!(opened.matches('1').count(), 1, "one connection for all: {opened}");
+}
