@@ -1,5 +1,7 @@
 //! What the benches share: a leaf that answers at once, and a request that carries facts.
 
+pub mod binary;
+
 use std::{
     convert::Infallible,
     future::{Ready, ready},

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, net::IpAddr, sync::Arc};
 
-use http::{HeaderName, request::Parts};
+use http::{HeaderName, header, request::Parts};
 use serde_json::Value;
 
 use crate::{Facts, key_hash::Polynomial};
@@ -27,6 +27,8 @@ enum Part {
     Everyone,
     ClientAddr { v6_prefix: u8 },
     Header(HeaderName),
+    Cookie(Arc<str>),
+    Query(Arc<str>),
     Route,
     Principal,
     Tenant,
@@ -60,6 +62,18 @@ impl Key {
     #[must_use]
     pub fn header(name: HeaderName) -> Self {
         Self(vec![Part::Header(name)])
+    }
+
+    /// The value of a cookie, the first of this name. Anybody can invent one.
+    #[must_use]
+    pub fn cookie(name: &str) -> Self {
+        Self(vec![Part::Cookie(name.into())])
+    }
+
+    /// The value of a query parameter as it is written, the first of this name. Anybody can invent one.
+    #[must_use]
+    pub fn query(name: &str) -> Self {
+        Self(vec![Part::Query(name.into())])
     }
 
     /// The route that serves the request.
@@ -142,6 +156,19 @@ impl Part {
                 IpAddr::V6(address) => hash(&prefix(address.to_bits(), *v6_prefix).to_be_bytes()),
             },
             Self::Header(name) => hash(head.headers.get(name)?.as_bytes()),
+            Self::Cookie(name) => {
+                let lines = head.headers.get_all(header::COOKIE).iter();
+                let mut pairs = lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b';'));
+                hash(
+                    pairs.find_map(|pair| {
+                        pair.trim_ascii().strip_prefix(name.as_bytes())?.strip_prefix(b"=")
+                    })?,
+                );
+            }
+            Self::Query(name) => {
+                let mut pairs = head.uri.query()?.split('&');
+                hash(pairs.find_map(|pair| pair.strip_prefix(&**name)?.strip_prefix('='))?.as_bytes());
+            }
             Self::Route => hash(facts?.route()?.name().as_bytes()),
             Self::Principal => {
                 let principal = facts?.principal()?;
@@ -188,6 +215,8 @@ impl fmt::Display for Key {
                 Part::Everyone => f.write_str("everyone")?,
                 Part::ClientAddr { .. } => f.write_str("client_addr")?,
                 Part::Header(name) => write!(f, "header:{name}")?,
+                Part::Cookie(name) => write!(f, "cookie:{name}")?,
+                Part::Query(name) => write!(f, "query:{name}")?,
                 Part::Route => f.write_str("route")?,
                 Part::Principal => f.write_str("principal")?,
                 Part::Tenant => f.write_str("tenant")?,
@@ -248,6 +277,23 @@ mod tests {
         assert_ne!(key.of(&from("2001:db8::1")), key.of(&from("2001:db8:0:1::1")));
         assert_eq!(key.of(&from("::ffff:10.0.0.1")), key.of(&from("10.0.0.1")));
         assert_ne!(key.of(&from("10.0.0.1")), key.of(&from("10.0.0.2")));
+    }
+
+    #[test]
+    fn cookies_and_parameters_are_found_by_their_whole_name() {
+        let head = |target: &str, cookies: &str| {
+            Request::get(target).header("cookie", cookies).body(()).unwrap().into_parts().0
+        };
+        let (cookie, query) = (Key::cookie("sid"), Key::query("user"));
+        let of = |key: &Key, head: &Parts| {
+            let mut value = None;
+            let _ = key.write(head, |part| value = Some(String::from_utf8(part.to_vec()).unwrap()));
+            value
+        };
+        assert_eq!(of(&cookie, &head("/", "xsid=1; sid=2;sid=3")).as_deref(), Some("2"));
+        assert_eq!(of(&cookie, &head("/", "sidx=1")), None);
+        assert_eq!(of(&query, &head("/?xuser=1&user=a%20b&user=c", "")).as_deref(), Some("a%20b"));
+        assert_eq!(of(&query, &head("/?user", "")), None);
     }
 
     #[test]

@@ -98,7 +98,14 @@ impl Refusal {
         };
         *response.headers_mut() = self.0.headers.clone();
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(asked.form.media_type()));
+        // 204 has no body (RFC 9110 section 15.3.5).
+        let body = match self.0.status {
+            StatusCode::NO_CONTENT => Bytes::new(),
+            _ => {
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static(asked.form.media_type()));
+                body
+            }
+        };
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(after) = self.0.retry_after {
             let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);

@@ -244,7 +244,7 @@ routes:
     assert_eq!(explained("/%6frders//7"), orders, "every spelling is explained as it is served");
     for sentence in [
         "canonical: pass: the request can be read in one way only",
-        "routing: skip: /users/*: another host or path",
+        "routing: skip: /users/*: another path",
         "routing: pass: the rule is orders (/orders/*)",
         "rate_limit: refuse: default: 0 per 1s, 0 at once by client_addr: room again in 1s",
         "timeout: pass: 504 after 5s",

@@ -35,11 +35,11 @@ def show(profile: Profile) -> None:
     own, whole = most(profile.own), most(profile.whole)
     table("function, alone", ([cost, name] for name, cost in own))
     table("function, with what it calls", ([cost, name] for name, cost in whole))
-    # Who has copied so much?
-    dearest = own[0][0]
-    callers = most({caller: cost for (caller, called), cost in profile.called.items() if called == dearest})
-    rows = ([cost, profile.calls[caller, dearest], caller] for caller, cost in callers)
-    table(f"calls of `{dearest}` | by", rows)
+    # Who copies that much, and who allocates?
+    for called in (own[0][0], "malloc"):
+        callers = most({caller: cost for (caller, name), cost in profile.called.items() if name == called})
+        rows = ([cost, profile.calls[caller, called], caller] for caller, cost in callers if cost >= 1)
+        table(f"calls of `{called}` | by", rows)
 
 
 def most(costs: dict[str, float]) -> list[tuple[str, float]]:

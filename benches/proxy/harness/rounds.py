@@ -1,7 +1,7 @@
 """Interleaved rounds: in each, every proxy is loaded once, one after the other."""
 
 import sys
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from . import table
@@ -30,13 +30,17 @@ class Figures:
 def run(bench: Bench) -> int:
     """The tables of all scenarios; 1 if a proxy answered wrongly."""
     PROXIES["gateway"].file = bench.options.gateway
-    all_good = True
+    all_good, rows = True, []
     for name in bench.options.scenarios:
-        all_good &= measure(bench, SCENARIOS[name])
+        good, row = measure(bench, SCENARIOS[name])
+        all_good &= good
+        rows += [row] if row else []
+    table.summary(sys.stdout, rows)
     return 0 if all_good else 1
 
 
-def measure(bench: Bench, scenario: Scenario) -> bool:
+def measure(bench: Bench, scenario: Scenario) -> tuple[bool, str | None]:
+    """Whether all answered well, and the row of the summary."""
     options = bench.options
     good = True
     with ExitStack() as stack:
@@ -63,9 +67,7 @@ def measure(bench: Bench, scenario: Scenario) -> bool:
                     good = False
                     notes.append(f"**{name}: {wrong}**")
                     del found[name]
-        with suppress(BrokenPipeError):
-            table.write(sys.stdout, scenario, found, notes)
-    return good
+        return good, table.write(sys.stdout, scenario, found, notes)
 
 
 def start(bench: Bench, scenario: Scenario, name: str) -> Running:

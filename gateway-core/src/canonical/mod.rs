@@ -5,10 +5,13 @@
 //! in lower case. Whatever could be read in two ways is refused with 400. (RFC 9110 section 7.2, RFC 9112
 //! sections 3.2 and 6.3, RFC 3986 section 6.)
 
+mod demands;
+mod framing;
 mod host;
+mod names;
 mod path;
 
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, Version, header, request::Parts, uri::Scheme};
 
 use crate::{
     Admit, Admitted, Clock, Explanation, Facts, Refusal, Stamp, Verdict,
@@ -16,15 +19,29 @@ use crate::{
     tunnel::{Extended, Wanted},
 };
 
+pub use names::OddNames;
 pub use path::{PathError, canonical_path};
 
 /// Brings a head into its canonical form, or refuses it. Canonical heads stay untouched, and idempotently so.
 ///
 /// # Errors
-/// 400 `bad_target`, `bad_path`, `bad_host` or `bad_framing`; 501 `transfer_coding`; 405 for `CONNECT`, but for the
-/// extended one of HTTP/2 (RFC 8441), which becomes a `GET`.
+/// 400 `bad_target`, `bad_path`, `bad_host`, `bad_framing` or `bad_connection`; 501 `transfer_coding`; 417
+/// `expectation`; 405 for `TRACE` and for `CONNECT`, but for the extended one of HTTP/2 (RFC 8441), which becomes a
+/// `GET`. After a 400 or a 501 nobody knows where the next request of an HTTP/1.1 connection begins, so it is closed.
+/// `OPTIONS *` is about this hop, and gets its 204 here.
 pub fn canonicalize(head: &mut Parts) -> Result<(), Refusal> {
-    check_framing(&head.headers)?;
+    check(head).map_err(|refusal| {
+        let in_doubt = matches!(refusal.status(), StatusCode::BAD_REQUEST | StatusCode::NOT_IMPLEMENTED);
+        match in_doubt && head.version <= Version::HTTP_11 {
+            true => refusal.header(header::CONNECTION, HeaderValue::from_static("close")),
+            false => refusal,
+        }
+    })
+}
+
+fn check(head: &mut Parts) -> Result<(), Refusal> {
+    framing::check(&head.headers)?;
+    demands::check(head)?;
     if head.method == Method::CONNECT && head.extensions.get::<Extended>().is_some() {
         // A handshake over HTTP/2 (RFC 8441); over HTTP/1.1 it is a GET, and to everybody here, too.
         head.method = Method::GET;
@@ -33,6 +50,9 @@ pub fn canonicalize(head: &mut Parts) -> Result<(), Refusal> {
         let refusal =
             Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "connect", "this gateway opens no tunnels");
         return Err(refusal.header(header::ALLOW, HeaderValue::from_static("")));
+    }
+    if head.method == Method::TRACE {
+        return Err(forwarding::trace_refused());
     }
     host::canonicalize(head)?;
     canonicalize_target(head)
@@ -47,9 +67,9 @@ pub fn host(headers: &HeaderMap) -> Option<&str> {
     Some(host::without_port(host))
 }
 
-/// A layer of [`canonicalize`], which also removes what belongs to one hop, and what only the gateway may say. Which
-/// protocol a request [wants](Wanted) to switch to is noted before. The builder puts it below rescue, above
-/// everything else.
+/// A layer of [`canonicalize`], which also removes what belongs to one hop, what only the gateway may say and
+/// [odd names](OddNames), and makes one `Cookie` line of several. Which protocol a request [wants](Wanted) to switch
+/// to is noted before. The builder puts it below rescue, above everything else.
 #[derive(Clone, Debug, Default)]
 pub struct CanonicalLayer(Canonical);
 
@@ -67,6 +87,13 @@ impl CanonicalLayer {
         self.0.owned = headers;
         self
     }
+
+    /// What becomes of fields with names such as `x_user`. They are dropped by default.
+    #[must_use]
+    pub fn odd_names(mut self, policy: OddNames) -> Self {
+        self.0.odd_names = policy;
+        self
+    }
 }
 
 impl<S> tower_layer::Layer<S> for CanonicalLayer {
@@ -82,12 +109,14 @@ impl<S> tower_layer::Layer<S> for CanonicalLayer {
 pub struct Canonical {
     deferred: bool,
     owned: OwnedHeaders,
+    odd_names: OddNames,
     clock: Clock,
 }
 
 impl Admit for Canonical {
     fn admit(&self, head: &mut Parts, _: &mut Stamp) -> Result<(), Refusal> {
-        let Err(refusal) = canonicalize(head) else {
+        let outcome = canonicalize(head).and_then(|()| self.odd_names.apply(&mut head.headers));
+        let Err(refusal) = outcome else {
             if let Some(wanted) = Wanted::of(head) {
                 head.extensions.insert(wanted);
             }
@@ -95,6 +124,7 @@ impl Admit for Canonical {
             // at the forwarder (RFC 9110 section 7.6.1).
             forwarding::remove_hop_by_hop(&mut head.headers);
             self.owned.remove_from(&mut head.headers);
+            forwarding::join_cookies(&mut head.headers);
             return Ok(());
         };
         if !self.deferred {
@@ -105,7 +135,9 @@ impl Admit for Canonical {
     }
 
     fn explain(&self, head: &Parts, say: &mut Vec<Explanation>) {
-        say.push(match canonicalize(&mut head.clone()) {
+        let mut head = head.clone();
+        let outcome = canonicalize(&mut head).and_then(|()| self.odd_names.apply(&mut head.headers));
+        say.push(match outcome {
             Ok(()) => Explanation::new("canonical", Verdict::Pass, "the request can be read in one way only"),
             Err(refusal) => Explanation::new("canonical", Verdict::Refuse, refusal.to_string()),
         });
@@ -116,9 +148,16 @@ fn canonicalize_target(head: &mut Parts) -> Result<(), Refusal> {
     let target = &head.uri;
     if target.path() == "*" {
         return match head.method {
-            Method::OPTIONS => Ok(()),
+            Method::OPTIONS => Err(forwarding::options_answered()),
             _ => Err(bad("bad_target", "the target `*` is for OPTIONS alone")),
         };
+    }
+    match (target.scheme(), target.authority()) {
+        (None, Some(_)) => return Err(bad("bad_target", "a target of host and port alone is for CONNECT")),
+        (Some(scheme), _) if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS => {
+            return Err(bad("bad_target", "the target's scheme is not http"));
+        }
+        _ => {}
     }
     let path = canonical_path(target.path()).map_err(|error| bad("bad_path", error.as_str()))?;
     if path.is_none() && target.authority().is_none() && target.scheme().is_none() {
@@ -133,31 +172,6 @@ fn canonicalize_target(head: &mut Parts) -> Result<(), Refusal> {
     head.uri = target.map_err(|_| bad("bad_target", "the request target is not valid"))?;
     if let Some(facts) = Facts::get(&head.extensions) {
         facts.set_target(&head.uri);
-    }
-    Ok(())
-}
-
-/// hyper decodes several codings and lengths that others read differently; those are refused here.
-fn check_framing(headers: &HeaderMap) -> Result<(), Refusal> {
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    if let Some(coding) = codings.next() {
-        if codings.next().is_some() || !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
-            return Err(Refusal::new(
-                StatusCode::NOT_IMPLEMENTED,
-                "transfer_coding",
-                "the only transfer coding this gateway reads is `chunked`",
-            ));
-        }
-        if headers.contains_key(header::CONTENT_LENGTH) {
-            return Err(bad("bad_framing", "a body has a length or is chunked, not both"));
-        }
-    }
-    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
-    if let Some(length) = lengths.next() {
-        let digits = !length.is_empty() && length.as_bytes().iter().all(u8::is_ascii_digit);
-        if !digits || lengths.any(|other| other != length) {
-            return Err(bad("bad_framing", "Content-Length is one number"));
-        }
     }
     Ok(())
 }
@@ -209,8 +223,17 @@ mod tests {
             (get("/").header("transfer-encoding", "chunked").header("content-length", "5"), "bad_framing"),
             (get("/").header("content-length", "5").header("content-length", "6"), "bad_framing"),
             (get("/").header("content-length", "+5"), "bad_framing"),
+            (get("/").header("connection", "close, Cookie"), "bad_connection"),
+            (get("/").header("connection", "").header("connection", "\thost "), "bad_connection"),
+            (get("/").header("expect", "200-ok"), "expectation"),
+            (get("/").header("expect", "100-continue").header("expect", "x"), "expectation"),
+            (get("ftp://example.com/"), "bad_target"),
+            (get("example.com:80"), "bad_target"),
+            (get("*"), "bad_target"),
+            (get("*").method("OPTIONS"), "options"),
+            (get("/").method("TRACE"), "trace"),
         ] {
-            assert_eq!(canonical(builder).unwrap_err().code(), code);
+            assert_eq!(canonical(builder).map_err(|refusal| refusal.code()).err(), Some(code));
         }
     }
 }

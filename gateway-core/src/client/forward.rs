@@ -1,7 +1,7 @@
 use std::{
     fmt,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
     time::Duration,
 };
@@ -14,6 +14,7 @@ use tower_service::Service;
 use super::{
     address::{Asked, takes_trailers},
     attempt::{Attempt, Patience},
+    checker::Checker,
     connection::Unanswered,
     head,
     line::{Call, Line},
@@ -25,6 +26,7 @@ use crate::{
     error::ErrorKind,
     random::Random,
     refusal::Asked as Client,
+    task::Task,
     upstream::{
         Balance, Endpoint, Guards, Member, Protocol, Settings, UpstreamConfigError,
         set::{Counts, Course, Endpoints, Visit},
@@ -45,6 +47,8 @@ struct Shared {
     endpoints: Endpoints<Line>,
     settings: Settings,
     guards: Option<Guards>,
+    /// The checks of endpoints, once they run.
+    checking: OnceLock<Task>,
     clock: Clock,
     random: Random,
 }
@@ -60,10 +64,12 @@ impl Forward {
         settings: Settings,
     ) -> Result<Self, UpstreamConfigError> {
         let clock = Clock::default();
-        let endpoints = Endpoints::new(balance, clock.clone(), Counts::default());
-        let forward =
-            Self(Arc::new(Shared { endpoints, settings, guards, clock, random: Random::default() }));
+        let counts = settings.meter.as_ref().map(|(meter, upstream)| Counts::new(meter, upstream));
+        let endpoints = Endpoints::new(balance, clock.clone(), counts.unwrap_or_default());
+        let (checking, random) = (OnceLock::new(), Random::default());
+        let forward = Self(Arc::new(Shared { endpoints, settings, guards, checking, clock, random }));
         forward.replace(members)?;
+        forward.0.check_health();
         Ok(forward)
     }
 
@@ -103,6 +109,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> ForwardFuture {
         let shared = Arc::clone(&self.0);
+        shared.check_health();
         let (head, body) = request.into_parts();
         let body = Body::new(body);
         Box::pin(async move { shared.forward(head, body).await })
@@ -110,6 +117,26 @@ where
 }
 
 impl Shared {
+    /// Lets checks run from now on: from the start where there is a runtime already, else from the first request.
+    fn check_health(&self) {
+        let Some(checks) = &self.endpoints.balance().checks else { return };
+        if self.checking.get().is_some() {
+            return;
+        }
+        let checker = Checker {
+            checks: checks.clone(),
+            endpoints: self.endpoints.clone(),
+            settings: self.settings.clone(),
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+        };
+        let meter = self.settings.meter.as_ref().map(|(meter, _)| meter.clone()).unwrap_or_default();
+        if let Ok(task) = Task::start("health_check", &self.clock, &meter, move || checker.clone().run()) {
+            // Two first requests may both start it; the second task ends here.
+            let _ = self.checking.set(task);
+        }
+    }
+
     async fn forward(&self, mut parts: Parts, body: Body) -> Result<Response<Body>, UpstreamError> {
         let facts = Facts::get(&parts.extensions).cloned();
         let takes_trailers = self.settings.protocol != Protocol::Http1 && takes_trailers(&parts.headers);

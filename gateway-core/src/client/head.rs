@@ -11,10 +11,12 @@ use crate::{
 pub(super) fn prepare(head: &mut Parts, facts: Option<&Facts>, pseudonym: &Pseudonym) -> Result<(), Refusal> {
     check_method(&head.method)?;
     name_one_host(head)?;
+    forwarding::spend_max_forwards(head)?;
     forwarding::remove_hop_by_hop(&mut head.headers);
     forwarding::remove_from_trailer_list(&mut head.headers);
     // The server answers `Expect` itself, when the body is first read.
     head.headers.remove(header::EXPECT);
+    forwarding::join_cookies(&mut head.headers);
     forwarding::append_via(&mut head.headers, head.version, pseudonym)?;
     forwarding::write_forwarded(head, facts);
     if let Some(id) = facts.and_then(Facts::request_id) {

@@ -141,7 +141,7 @@ impl Line {
             let unasked = "the upstream switched protocols without being asked";
             return Err(Unanswered::Failed(UpstreamError::because(ErrorKind::Protocol, unasked)));
         }
-        Ok(self.answer(response, connection, call, attempt))
+        self.answer(response, connection, call, attempt)
     }
 
     /// A connection of its own, which ends with the answer unless it becomes a tunnel.
@@ -172,9 +172,7 @@ impl Line {
                 drop(attempt.answered(&head));
                 Ok(Response::from_parts(head, body))
             }
-            Judged::Ordinary(response) => {
-                Ok(self.answer(response, Connection::Http1(connection), call, attempt))
-            }
+            Judged::Ordinary(response) => self.answer(response, Connection::Http1(connection), call, attempt),
         }
     }
 
@@ -185,8 +183,11 @@ impl Line {
         mut connection: Connection,
         call: &Call<'_>,
         attempt: &mut Attempt<'_>,
-    ) -> Response<Body> {
+    ) -> Result<Response<Body>, Unanswered> {
         let (mut head, body) = response.into_parts();
+        if let Err(wrong) = forwarding::check_answer_framing(&mut head.headers) {
+            return Err(Unanswered::Failed(UpstreamError::because(ErrorKind::Protocol, wrong)));
+        }
         if let Connection::Http1(connection) = &mut connection {
             let said = head.headers.get(HeaderName::from_static("keep-alive"));
             connection.promised = said.and_then(|said| promised(said.as_bytes()));
@@ -199,7 +200,7 @@ impl Line {
         let body = ResponseBody::new(body, connection, &self.pool, idle_timeout, call.clock.clone());
         let (admitted, visit) = attempt.answered(&head);
         let body = body.watched_by(admitted, visit);
-        Response::from_parts(head, Body::new(body))
+        Ok(Response::from_parts(head, Body::new(body)))
     }
 }
 

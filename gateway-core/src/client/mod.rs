@@ -28,6 +28,7 @@
 mod address;
 mod attempt;
 mod body;
+mod checker;
 mod connect;
 mod connection;
 mod counts;

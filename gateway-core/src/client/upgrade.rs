@@ -76,7 +76,7 @@ impl Switch {
         head.extensions = http::Extensions::new();
         head.extensions.insert(Switched);
         forwarding::remove_hop_by_hop(&mut head.headers);
-        self.handshake.answer(&mut head.status, &mut head.headers);
+        self.handshake.answer(&mut head.headers);
         let opening = Opening {
             client: self.client,
             upstream,

@@ -1,5 +1,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
+use super::is_forwarded_name;
+
 /// Removes the fields that belong to one hop, from a request or a response: those that every `Connection` line
 /// names, `Connection` itself, and those that never travel on (RFC 9110 section 7.6.1). Costs one look at every
 /// name; allocates only for a second `Connection` line.
@@ -19,6 +21,23 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
+/// Whether a `Connection` line names a field that the message cannot do without.
+pub(crate) fn nominates_essential(headers: &HeaderMap) -> bool {
+    let mut tokens = headers.get_all(header::CONNECTION).iter().flat_map(tokens);
+    tokens.any(|token| ESSENTIAL.iter().any(|essential| token.eq_ignore_ascii_case(essential.as_bytes())))
+}
+
+/// Whether a server that takes `_` for `-` would read a name as one that frames a message, belongs to one hop, or
+/// that only a proxy may say.
+pub(crate) fn stands_for_another_hops_field(name: &HeaderName) -> bool {
+    if is_forwarded_name(name) {
+        return true;
+    }
+    let folded = name.as_str().replace('_', "-");
+    let name = HeaderName::try_from(folded);
+    name.is_ok_and(|name| is_hop_by_hop(&name) || name == header::CONTENT_LENGTH)
+}
+
 /// Whether a field belongs to one hop even when no `Connection` line names it.
 pub(super) fn is_hop_by_hop(name: &HeaderName) -> bool {
     matches!(
@@ -36,13 +55,17 @@ pub(super) fn is_hop_by_hop(name: &HeaderName) -> bool {
 }
 
 fn remove_named(headers: &mut HeaderMap, connection: &HeaderValue) {
-    for token in connection.as_bytes().split(|&byte| byte == b',') {
+    for token in tokens(connection) {
         // What is not text names no field.
-        let Ok(name) = str::from_utf8(token.trim_ascii()) else { continue };
+        let Ok(name) = str::from_utf8(token) else { continue };
         if !ESSENTIAL.iter().any(|essential| name.eq_ignore_ascii_case(essential)) {
             headers.remove(name);
         }
     }
+}
+
+fn tokens(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    line.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii)
 }
 
 const ESSENTIAL: [&str; 5] = ["host", "content-length", "cache-control", "authorization", "cookie"];

@@ -51,16 +51,21 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.start.is_taken() {
+        let is_start = !self.start.is_taken();
+        if is_start {
             buffer.put_slice(self.start.take(buffer.remaining()));
-            return Poll::Ready(Ok(()));
+            if buffer.remaining() == 0 {
+                return Poll::Ready(Ok(()));
+            }
         }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if buffer.filled().len() > before {
             self.activity.read();
         }
-        polled
+        // The rest of a message comes with its start if it is there: hyper would double its buffer for the next piece.
+        // An end or an error is met again by the next read.
+        if is_start { Poll::Ready(Ok(())) } else { polled }
     }
 }
 
@@ -136,10 +141,24 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
     use super::*;
-    use crate::server::sniff::Protocol;
+    use crate::server::sniff::{Protocol, sniff};
 
     fn watched(stream: DuplexStream) -> Watched<DuplexStream> {
         Watched::new(Start::default(), stream, Activity::new(Protocol::Http1), Clock::default())
+    }
+
+    #[tokio::test]
+    async fn the_start_comes_with_what_is_there_behind_it() {
+        let (mut client, mut server) = duplex(64);
+        client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        let (protocol, start) = sniff(&mut server).await.unwrap().unwrap();
+        let mut watched = Watched::new(start, server, Activity::new(protocol), Clock::default());
+        let mut buffer = [0; 64];
+        assert_eq!(watched.read(&mut buffer[..3]).await.unwrap(), 3);
+        let rest = watched.read(&mut buffer).await.unwrap();
+        assert_eq!(&buffer[..rest], b" / HTTP/1.1\r\nhost: a\r\n\r\n");
+        drop(client);
+        assert_eq!(watched.read(&mut buffer).await.unwrap(), 0);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! [`serve()`]: any tower service on a listener, HTTP/1.1 and HTTP/2 by prior knowledge on one port.
+//! [`serve()`]: any tower service on listeners, HTTP/1.1 and HTTP/2 on one port, in plain text or over TLS.
 //!
 //! Every connection has deadlines from its first byte on, requests carry [`Facts`](crate::Facts) with their arrival
 //! and their peer, and a shutdown lets what is in flight finish, for a bounded time.
@@ -43,6 +43,12 @@
 //! | HTTP/2 ping unanswered | 20 s after 30 s of silence | closed |
 //! | drain | 30 s | cut |
 //!
+//! A peer that vanished without a word is found out by TCP: keep-alive after 60 s of silence, and bytes that its system
+//! does not confirm for 120 s or the time for a client that takes none, if that is longer.
+//!
+//! **Threads**: by default everything happens in the runtime that awaits the server, of any kind.
+//! [`Server::threads`] starts threads with a runtime each. Either way the caps, the counts and the drain are one.
+//!
 //! A request that switches protocols becomes a [`tunnel`](crate::tunnel). Its connection is open, and counted, until
 //! the tunnel is closed; a drain waits for it.
 //!
@@ -56,6 +62,7 @@ mod drain;
 #[cfg(feature = "tls")]
 mod handshake;
 mod io;
+mod length;
 mod listener;
 mod origin;
 mod patience;

@@ -5,12 +5,13 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tower_service::Service;
 
 use super::{
+    length,
     origin::Origin,
     patience::{Activity, Exchange},
     tunnels::{Expected, Tunnels},
@@ -46,9 +47,10 @@ where
         let facts = Facts::arrived_at(self.clock.now());
         self.origin.tell(&facts);
         request.extensions_mut().insert(facts);
+        let is_head = request.method() == Method::HEAD;
         let expected = self.tunnels.expect(&mut request);
         let future = Oneshot::new(self.service.clone(), request);
-        Answering { future, exchange: Some(exchange), expected }
+        Answering { future, exchange: Some(exchange), expected, is_head }
     }
 }
 
@@ -59,6 +61,7 @@ pin_project_lite::pin_project! {
         future: F,
         exchange: Option<Exchange>,
         expected: Option<Expected>,
+        is_head: bool,
     }
 }
 
@@ -71,7 +74,9 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let response = ready!(this.future.poll(cx))?;
+        let mut response = ready!(this.future.poll(cx))?;
+        let (status, body) = (response.status(), response.body().size_hint().exact());
+        length::state(response.headers_mut(), status, *this.is_head, body);
         let exchange = this.exchange.take().expect("a future is not polled after its end");
         let response = response.map(|body| Guarded::new(body, Held(exchange)));
         let Some(expected) = this.expected.take() else {

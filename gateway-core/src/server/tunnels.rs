@@ -117,17 +117,15 @@ impl Expected {
         B: Body + Send + 'static,
     {
         let is_marked = response.extensions_mut().remove::<Switched>().is_some();
-        let status = response.status();
-        let opens = match self.is_extended {
-            true => status.is_success(),
-            false => status == StatusCode::SWITCHING_PROTOCOLS,
-        };
         if is_marked && let Some(body) = response.body_mut().take() {
             // Where a layer made something else of the answer there is no tunnel.
-            if opens {
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 self.tunnels.keep(body);
+                if self.is_extended {
+                    *response.status_mut() = StatusCode::OK;
+                }
             }
-        } else if opens && self.is_extended {
+        } else if self.is_extended && response.status().is_success() {
             // A layer answered what it took for a GET. To the client this would be a tunnel.
             *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
         }

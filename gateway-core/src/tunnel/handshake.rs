@@ -102,13 +102,12 @@ impl Handshake {
         }
     }
 
-    /// Turns the head of an upstream's `101` into the one that the client gets; the fields of the hop are gone already.
-    pub(crate) fn answer(&self, status: &mut StatusCode, headers: &mut HeaderMap) {
+    /// Turns the fields of an upstream's `101` into those that the client gets; those of the hop are gone already.
+    pub(crate) fn answer(&self, headers: &mut HeaderMap) {
         // There is no content, whatever these say (RFC 9110 section 8.6).
         headers.remove(header::CONTENT_LENGTH);
         headers.remove(header::TRAILER);
         if self.is_extended {
-            *status = StatusCode::OK;
             headers.remove(SEC_WEBSOCKET_ACCEPT);
         } else {
             headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));

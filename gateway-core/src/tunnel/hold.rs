@@ -24,10 +24,10 @@ impl Hold {
     }
 }
 
-/// In an answer: it opens a tunnel. `101` over HTTP/1.1, `2xx` to an extended `CONNECT`.
+/// In an answer with the status `101`: its body drives a tunnel.
 ///
-/// Our server takes an answer to an extended `CONNECT` for a tunnel only with it, so that a layer that answers any
-/// `GET` does not open one by chance.
+/// Our server answers an extended `CONNECT` with `200` only then. A layer that takes it for any `GET` and answers by
+/// itself opens no tunnel by chance: the client gets `501`.
 #[derive(Clone, Copy, Debug)]
 pub struct Switched;
 

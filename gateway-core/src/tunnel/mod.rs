@@ -4,7 +4,8 @@
 //! The handshake is a request like any other: [`canonical`](crate::canonical) notes what it [wants](Wanted) and
 //! removes the fields of the hop, so routing, authentication, limits and the log see a plain `GET`. An upstream
 //! switches only to what its [`Upgrades`] allow, and only after a `101` of its own that fits. Without leave the wish
-//! is ignored over HTTP/1.1, and refused over HTTP/2, where it cannot be ignored.
+//! is ignored over HTTP/1.1, and refused over HTTP/2, where it cannot be ignored. Every layer sees a `101`; the server
+//! makes a `200` of it where the client came by HTTP/2.
 //!
 //! **The tunnel is the body of the answer.** It lasts as long as that body, so whatever a layer lets go when the body
 //! ends (a bulkhead's place, the line of the log, a gauge) stays until the tunnel is closed. Behind our server its

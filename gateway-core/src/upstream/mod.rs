@@ -184,9 +184,10 @@ impl Upstream {
         self
     }
 
-    /// Counts the connections under this label of an upstream: `gateway_upstream_connections{upstream,endpoint,state}`
-    /// (`open` counts all, `idle` those kept unused over HTTP/1.1) and
-    /// `gateway_upstream_connections_{opened,reused}_total`, `gateway_upstream_resent_total`.
+    /// Counts what becomes of its endpoints, under this label; see [`Counts`](set::Counts). And the connections:
+    /// `gateway_upstream_connections{upstream,endpoint,state}` (`open` counts all, `idle` those kept unused over
+    /// HTTP/1.1), `gateway_upstream_connections_opened_total`, `gateway_upstream_connections_reused_total` and
+    /// `gateway_upstream_resent_total`.
     #[must_use]
     pub fn meter(mut self, meter: &Meter, upstream: impl Into<String>) -> Self {
         self.settings.meter = Some((meter.clone(), upstream.into()));

@@ -7,6 +7,7 @@ mod drain;
 mod overload;
 mod protocols;
 mod proxy_protocol;
+mod storms;
 mod threads;
 #[cfg(feature = "tls")]
 mod tls;

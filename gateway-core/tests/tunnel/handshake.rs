@@ -62,7 +62,7 @@ async fn bytes_before_the_101_are_kept_until_it() {
 
 #[tokio::test]
 async fn a_wish_that_is_not_allowed_is_ignored_and_h2c_is_never_seen() {
-    let answer = |_: &str| "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_owned();
+    let answer = |_: &str| "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok".to_owned();
     let upstream = Upstreams::start(answer, echo).await;
     let h2c = "GET / HTTP/1.1\r\nhost: a\r\nconnection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\n\
                http2-settings: AAMAAABkAARAAAAA\r\n\r\n";

@@ -55,8 +55,10 @@ impl Gateway {
         let meter = Meter::default();
         let url = format!("http://{}", upstream.address);
         let forward = Upstream::new([url]).upgrades(upgrades.meter(&meter)).build().unwrap();
-        let stack =
-            ServiceBuilder::new().layer(RescueLayer::new()).layer(CanonicalLayer::default()).service(forward);
+        let stack = ServiceBuilder::new()
+            .layer(RescueLayer::default())
+            .layer(CanonicalLayer::default())
+            .service(forward);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -107,21 +109,25 @@ struct Upstreams {
 }
 
 impl Upstreams {
-    async fn start<F>(answer: impl Fn(&str) -> String + Send + 'static, talk: fn(TcpStream) -> F) -> Self
+    async fn start<F>(
+        answer: impl Fn(&str) -> String + Send + Sync + 'static,
+        talk: fn(TcpStream) -> F,
+    ) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let heads = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&heads);
+        let shared = Arc::new((answer, Arc::clone(&heads)));
         let accepting = tokio::spawn(async move {
             let mut talks = tokio::task::JoinSet::new();
             while let Ok((mut stream, _)) = listener.accept().await {
-                let asked = head(&mut stream).await;
-                let answer = answer(&asked);
-                seen.lock().unwrap().push(asked);
+                let shared = Arc::clone(&shared);
                 talks.spawn(async move {
+                    let Some(asked) = maybe_head(&mut stream).await else { return };
+                    let answer = shared.0(&asked);
+                    shared.1.lock().unwrap().push(asked);
                     if stream.write_all(answer.as_bytes()).await.is_ok() {
                         talk(stream).await;
                     }
@@ -149,9 +155,11 @@ impl Drop for Upstreams {
     }
 }
 
-/// A `101` that fits. The key is the one of RFC 6455 if it came from a test; else it is answered by whoever knows how.
+/// A `101` that fits; 404 to whoever does not ask for one.
 fn switched(asked: &str) -> String {
-    let protocol = field(asked, "upgrade").expect("asked to switch");
+    let Some(protocol) = field(asked, "upgrade") else {
+        return "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n".to_owned();
+    };
     let accept = field(asked, "sec-websocket-key")
         .map(|key| format!("sec-websocket-accept: {}\r\n", accept(key)))
         .unwrap_or_default();
@@ -177,15 +185,17 @@ async fn echo(stream: TcpStream) {
     drop(tokio::io::copy(&mut read, &mut write).await);
 }
 
-/// Says this, and listens to the end.
 async fn head(stream: &mut TcpStream) -> String {
+    maybe_head(stream).await.expect("closed before an answer")
+}
+
+/// A head, byte by byte: what comes behind it stays in the stream.
+async fn maybe_head(stream: &mut TcpStream) -> Option<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
-        let byte = soon(stream.read_u8()).await;
-        let Ok(byte) = byte else { panic!("closed after {}", String::from_utf8_lossy(&head)) };
-        head.push(byte);
+        head.push(soon(stream.read_u8()).await.ok()?);
     }
-    String::from_utf8(head).unwrap()
+    String::from_utf8(head).ok()
 }
 
 async fn read(stream: &mut TcpStream, bytes: usize) -> String {

@@ -86,10 +86,14 @@ fn check_accepts_every_scenario_of_the_bench() {
         .map(|file| file.unwrap().path())
         .filter(|path| path.extension().is_some_and(|found| found == "yaml"))
         .collect();
-    assert!(files.len() >= 13, "{files:?}");
+    assert!(files.len() >= 15, "{files:?}");
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let certificate = temporary_file("bench.crt", &made.cert.pem());
+    let key = temporary_file("bench.key", &made.signing_key.serialize_pem());
     for file in files {
         let mut command = command();
-        command.env("PORT", "8080").env("UPSTREAM_PORT", "9000").env("JWT_PUBLIC_PEM", PUBLIC_KEY);
+        command.env("PORT", "8080").env("TLS_PORT", "8443").env("UPSTREAM_PORT", "9000").env("WORKERS", "1");
+        command.env("TLS_CERT", &certificate).env("TLS_KEY", &key).env("JWT_PUBLIC_PEM", PUBLIC_KEY);
         command.env("JWT_SECRET", "a secret of thirty-two bytes, at least").arg("check").arg(&file);
         let (code, out, said) = run(command);
         assert_eq!(code, Some(0), "{}: {said}", file.display());

@@ -8,5 +8,6 @@ mod common;
 
 mod commands;
 mod demo;
+mod listeners;
 mod sinks;
 mod stopping;

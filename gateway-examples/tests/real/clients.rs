@@ -2,11 +2,10 @@
 
 use crate::{
     common::{Gateway, temporary_file},
-    parties::{Party, curl, script},
+    parties::{LISTEN_TWICE, Party, certificate, curl, script, secure_url},
 };
 
 const DOCUMENT: &str = "
-listen: 127.0.0.1:0
 request_id: {}
 client_addr: {}
 metrics: {path: /metrics}
@@ -23,7 +22,10 @@ routes:
 
 fn setting() -> (Party, Gateway) {
     let server = Party::script("node/http_server.js");
-    let gateway = Gateway::with_document(DOCUMENT, &[("UPSTREAM", &server.url())]);
+    let [certificate, key] = certificate();
+    let url = server.url();
+    let variables = [("UPSTREAM", &*url), (certificate.0, &certificate.1), (key.0, &key.1)];
+    let gateway = Gateway::with_document(&format!("{LISTEN_TWICE}{DOCUMENT}"), &variables);
     (server, gateway)
 }
 
@@ -58,18 +60,31 @@ fn who_expects_100_hears_it_only_when_let_in() {
 #[test]
 fn node_agents_sessions_and_fetch_get_what_they_ask_for() {
     let (_server, gateway) = setting();
-    for check in ["agent", "trailers", "http2", "fetch"] {
-        script("node/http_client.js", &[&gateway.url, check]);
+    for url in [&gateway.url, &secure_url(&gateway)] {
+        for check in ["agent", "trailers", "http2", "fetch"] {
+            script("node/http_client.js", &[url, check]);
+        }
     }
 }
 
 #[test]
 fn curl_gets_parts_heads_and_compressed_bodies_as_they_are() {
     let (_server, gateway) = setting();
-    for version in ["--http1.1", "--http2-prior-knowledge"] {
+    let (plain, secure) = (&gateway.url, &secure_url(&gateway));
+    let ways = [
+        (plain, "--http1.1"),
+        (plain, "--http2-prior-knowledge"),
+        (secure, "--http1.1"),
+        (secure, "--http2"),
+    ];
+    for (base, version) in ways {
         let ask = |arguments: &[&str], path: &str| {
-            curl(&[&[version], arguments, &[&format!("{}{path}", gateway.url)]].concat())
+            curl(&[&[version, "--insecure"], arguments, &[&format!("{base}{path}")]].concat())
         };
+        assert_eq!(
+            ask(&["--output", "/dev/null", "--write-out", "%{http_version}"], "/text"),
+            if version == "--http1.1" { "1.1" } else { "2" }
+        );
         assert_eq!(ask(&["--range", "16-31"], "/text"), "0123456789abcdef", "{version}");
         let part = ask(&["--range", "0-0", "--include"], "/text").to_lowercase();
         assert!(part.contains(" 206") && part.contains("content-range: bytes 0-0/65536"), "{part}");
@@ -83,7 +98,10 @@ fn curl_gets_parts_heads_and_compressed_bodies_as_they_are() {
         assert!(size.parse::<u64>().unwrap() < 10_000, "it stays as small as the server made it: {size}");
     }
     // curl 7.88 cannot use a connection with prior knowledge twice, whoever the server is.
-    let url = format!("{}/number?n=[1-50]", gateway.url);
-    let opened = curl(&["--output", "/dev/null", "--write-out", "%{num_connects}", &url]);
-    assert_eq!(opened.matches('1').count(), 1, "one connection for all: {opened}");
+    for (base, version) in [ways[0], ways[2], ways[3]] {
+        let url = format!("{base}/number?n=[1-50]");
+        let count = ["--output", "/dev/null", "--write-out", "%{num_connects}"];
+        let opened = curl(&[&[version, "--insecure", &url][..], &count].concat());
+        assert_eq!(opened.matches('1').count(), 1, "one connection for all over {version}: {opened}");
+    }
 }

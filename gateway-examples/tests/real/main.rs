@@ -8,6 +8,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod browser;
 mod clients;
 //mod grpc;
 mod load;
@@ -16,7 +17,7 @@ mod parties;
 mod python;
 mod redis;
 mod stopping;
-mod storms;
+//mod storms;
 mod streams;
 mod upstream;
-//mod websocket;
+mod websocket;

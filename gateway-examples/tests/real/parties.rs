@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::common::temporary_file;
+use crate::common::{Gateway, temporary_file};
 
 /// An upstream process; it is ended when the value is dropped.
 pub(crate) struct Party {
@@ -163,6 +163,26 @@ pub(crate) fn folder_with(name: &str, bytes: usize) -> PathBuf {
     content.truncate(bytes);
     std::fs::write(&file, content).unwrap();
     file.parent().unwrap().to_owned()
+}
+
+/// A new certificate for `localhost` and 127.0.0.1: the variables `CERTIFICATE` and `KEY` of [`LISTEN_TWICE`].
+pub(crate) fn certificate() -> [(&'static str, String); 2] {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    let file = |name, text: String| temporary_file(name, &text).display().to_string();
+    let key = made.signing_key.serialize_pem();
+    [("CERTIFICATE", file("certificate.pem", made.cert.pem())), ("KEY", file("key.pem", key))]
+}
+
+/// Plain text and TLS, each on a free port.
+pub(crate) const LISTEN_TWICE: &str = "
+listen:
+  - 127.0.0.1:0
+  - {address: 127.0.0.1:0, tls: {certificates: [{certificate: '${CERTIFICATE}', key: '${KEY}'}]}}
+";
+
+/// Where a gateway that listens twice speaks TLS, such as `https://127.0.0.1:41234`.
+pub(crate) fn secure_url(gateway: &Gateway) -> String {
+    gateway.announced.split_whitespace().find(|word| word.starts_with("https://")).unwrap().to_owned()
 }
 
 /// The largest resident size that a process had, in KiB.

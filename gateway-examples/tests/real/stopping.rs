@@ -37,7 +37,7 @@ access_log: {to: /dev/null}
 metrics: {path: /metrics}
 limits: {}
 routes:
-  - {name: all, prefix: /, upstream: {endpoints: ['${UPSTREAM}']}}
+  - {name: all, prefix: /, upstream: {endpoints: ['${UPSTREAM}'], upgrades: [websocket]}}
 ";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -63,7 +63,7 @@ async fn sigterm_under_load_loses_no_request_that_was_in_flight() {
         held.spawn(clients.clone().held_http2(path));
     }
     let mut tunnels = Vec::new();
-    for _ in 0..0 {
+    for _ in 0..8 {
         tunnels.push(tunnel(gateway.address()).await);
     }
     eventually("what is held is under way", || {

@@ -18,7 +18,7 @@ use tokio::{
 use crate::{
     common::{Gateway, get, status},
     parties::{descriptors, eventually, resident_kib},
-    upstream::Upstream,
+    upstream::{SWITCH, Upstream},
 };
 
 const DOCUMENT: &str = "
@@ -34,18 +34,18 @@ routes:
     timeout: {request: 60s, per_try: 30s}
     bulkhead: {concurrent: 1000, queue: 1000}
     retry: {}
-    upstream: {endpoints: ['${UPSTREAM}'], idle_timeout: 1s}
+    upstream: {endpoints: ['${UPSTREAM}'], idle_timeout: 1s, upgrades: [websocket]}
 ";
 
 /// What a client is in the middle of when it leaves.
-const MIDDLES: [Middle; 8] = [
+const MIDDLES: [Middle; 9] = [
     Middle::Head("GET /held HTTP/1.1\r\nhost: a\r\nx-never"),
     Middle::Head("PRI * HTTP/2.0\r\n\r\nSM"),
     Middle::Body("POST /count HTTP/1.1\r\nhost: a\r\ncontent-length: 1000000\r\n\r\nsome of it"),
     Middle::Body("POST /count HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nchun"),
     Middle::Wait("GET /held HTTP/1.1\r\nhost: a\r\n\r\n"),
     Middle::Answer("GET /zeros?64 HTTP/1.1\r\nhost: a\r\n\r\n"),
-    //Middle::Answer(SWITCH),
+    Middle::Answer(SWITCH),
     Middle::Http2 { resets: true },
     Middle::Http2 { resets: false },
 ];

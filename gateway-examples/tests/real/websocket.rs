@@ -2,11 +2,10 @@
 
 use crate::{
     common::Gateway,
-    parties::{Party, script},
+    parties::{LISTEN_TWICE, Party, certificate, script, secure_url},
 };
 
-pub(crate) const DOCUMENT: &str = "
-listen: 127.0.0.1:0
+const DOCUMENT: &str = "
 request_id: {}
 client_addr: {}
 metrics: {path: /metrics}
@@ -18,9 +17,14 @@ routes:
 /// Runs these checks of the client against the server, through the gateway.
 fn check(names: &[&str]) {
     let server = Party::script("node/ws_server.js");
-    let gateway = Gateway::with_document(DOCUMENT, &[("UPSTREAM", &server.url())]);
-    for name in names {
-        script("node/ws_client.js", &[&format!("ws://{}", gateway.address()), name]);
+    let [certificate, key] = certificate();
+    let url = server.url();
+    let variables = [("UPSTREAM", &*url), (certificate.0, &certificate.1), (key.0, &key.1)];
+    let gateway = Gateway::with_document(&format!("{LISTEN_TWICE}{DOCUMENT}"), &variables);
+    for url in [&gateway.url, &secure_url(&gateway)] {
+        for name in names {
+            script("node/ws_client.js", &[&url.replacen("http", "ws", 1), name]);
+        }
     }
 }
 

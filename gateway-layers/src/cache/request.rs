@@ -116,6 +116,15 @@ mod tests {
     }
 
     #[test]
+    fn a_handshake_goes_by() {
+        let request = Request::get("/").header("connection", "upgrade").header("upgrade", "websocket");
+        let mut head = request.body(()).unwrap().into_parts().0;
+        let wanted = Wanted::of(&head).unwrap();
+        head.extensions.insert(wanted);
+        assert_eq!(Wish::of(&head, false), Wish::Pass(Forwarded::Bypass));
+    }
+
+    #[test]
     fn pragma_counts_where_nothing_else_is_said() {
         let no_cache = |headers: &[(&str, &str)]| match wish("GET", headers, false) {
             Wish::Look(terms) => terms.no_cache,

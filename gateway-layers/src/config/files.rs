@@ -22,13 +22,18 @@ impl Section<'_> {
         Some(self.path(text))
     }
 
-    /// The text of such a file, at most 1 MiB of it: keys and certificates are shorter.
+    /// The text of such a file.
     pub(crate) fn file(&mut self, name: &'static str, text: &str) -> Option<String> {
-        let path = self.path(text);
-        let read = read(&path, LONGEST).map_err(|error| format!("the file cannot be read: {error}"));
-        let read = self.checked(name, read)?;
+        let read = self.read_file(text).map_err(|error| format!("`{text}` cannot be read: {error}"));
+        self.checked(name, read)
+    }
+
+    /// The same where the name of the file may be something that nobody should see. At most 1 MiB of it: keys and
+    /// certificates are shorter.
+    pub(crate) fn read_file(&self, text: &str) -> Result<String, String> {
+        let read = read(&self.path(text), LONGEST)?;
         self.note_text(&read);
-        Some(read)
+        Ok(read)
     }
 }
 

@@ -11,12 +11,20 @@ use super::{
 /// One part of a key; a concern that takes several reads a list and joins them.
 impl Value for Key {
     fn wanted() -> Cow<'static, str> {
-        "client_addr, principal, tenant, claim:NAME, route, everyone or header:NAME".into()
+        "client_addr, principal, tenant, claim:NAME, route, everyone, header:NAME, cookie:NAME or query:NAME"
+            .into()
     }
 
     fn parse(text: &str) -> Result<Self, Wrong> {
         if let Some(name) = text.strip_prefix("claim:").filter(|name| !name.is_empty()) {
             return Ok(Self::claim(name));
+        }
+        let named = |kind: &str| text.strip_prefix(kind).filter(|name| !name.is_empty());
+        if let Some(name) = named("cookie:") {
+            return Ok(Self::cookie(name));
+        }
+        if let Some(name) = named("query:") {
+            return Ok(Self::query(name));
         }
         match (text, text.strip_prefix("header:")) {
             ("client_addr", _) => Ok(Self::client_addr()),

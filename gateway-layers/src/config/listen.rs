@@ -119,13 +119,21 @@ fn long(section: &mut Section<'_>) -> Option<Listen> {
 
 fn tls(section: &mut Section<'_>) -> Option<ServerTls> {
     section.demand("certificates");
-    let certificates = section.sections("certificates", certificate);
+    let mut wanted = 0;
+    let certificates = section.sections("certificates", |section| {
+        wanted += 1;
+        certificate(section)
+    });
     let refuse_unknown = section.or("refuse_unknown_names", false);
     let authorities = section.optional::<String>("client_ca");
     let auth = section.optional::<ClientAuth>("client_auth");
     if section.has("client_auth") && !section.has("client_ca") {
         section
             .fail("client_auth", "who signs the certificates of clients is not said; it needs `client_ca`");
+    }
+    // Of those that are not whole it is told already.
+    if certificates.len() < wanted {
+        return None;
     }
     let mut files = ServerTlsFiles::new().refuse_unknown_names(refuse_unknown);
     for (chain, key, names) in certificates {
@@ -302,7 +310,10 @@ listen:
                 tls("[{certificate: DIR/a.pem, key: DIR/a.pem}]"),
                 "key: there is no readable `BEGIN PRIVATE KEY` in it",
             ),
-            (tls("[{certificate: DIR/missing.pem, key: DIR/a.key}]"), "DIR/missing.pem: No such file"),
+            (
+                tls("[{certificate: DIR/missing.pem, key: DIR/a.key}]"),
+                "certificate: `DIR/missing.pem` cannot be read: No such file",
+            ),
             (tls("[{certificate: DIR/a.pem, key: DIR/a.key, names: ['a b']}]"), "`a b` is no DNS name"),
             (tls("[]"), "a server needs a certificate"),
             (
@@ -311,7 +322,7 @@ listen:
             ),
             (
                 tls(&format!("{a}, client_ca: DIR/gone.pem")),
-                "listen[0].tls.client_ca: DIR/gone.pem: No such file",
+                "listen[0].tls.client_ca: `DIR/gone.pem` cannot be read: No such file",
             ),
             (tls(&format!("{a}, client_auth: optional")), "it needs `client_ca`"),
             (tls(&format!("{a}, client_ca: DIR/b.pem, client_auth: optionl")), "did you mean `optional`?"),

@@ -39,9 +39,11 @@
 //! assert!(problems.to_string().starts_with("gateway.yaml:2:6: routes[0]: unknown key `prefx` (did you mean `prefix`?)"));
 //! ```
 
+mod balance;
 mod declared;
 mod document;
 mod files;
+mod health;
 mod interpolate;
 mod item;
 mod key;

@@ -2,26 +2,41 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "tls")]
+use gateway_core::tls::ClientTls;
 use gateway_core::{
     client::Forward,
     identity::Identity,
     tunnel::Upgrades,
-    upstream::{HostPolicy, Upstream},
+    upstream::{HostPolicy, Protocol, Upstream},
 };
 
-use super::{Section, Words};
+use super::{Section, Words, balance, health};
 use crate::circuit_breaker::EndpointBreakers;
 
 /// ```yaml
 /// upstream: http://10.0.0.1:8080                       # one endpoint
 /// upstream: [http://10.0.0.1:8080, http://10.0.0.2:8080]  # several, in turn
 /// upstream:
-///   endpoints: [http://10.0.0.1:8080]
+///   endpoints: [http://10.0.0.1:8080]                  # or {url, weight, priority, zone}; see `balance`
+///   balance: round_robin                               # see `balance`
+///   health: {passive: {}, panic: use_all}              # see `health`
 ///   connect_timeout: 1s
 ///   response_timeout: 30s
 ///   body_idle_timeout: 60s
 ///   idle_timeout: 30s
 ///   max_idle: 64
+///   max_connections: 1024
+///   max_waiting: 1024
+///   max_age: 10m
+///   max_requests: 10000                                # without it as many as there are
+///   protocol: http1                                    # http1 | http2 | auto
+///   tls:                                               # for https:// endpoints; every key may be left out
+///     ca: ca.pem                                       # instead of the system's authorities
+///     certificate: gateway.pem                         # what we show, with its key
+///     key: gateway.key
+///     server_name: orders.internal                     # instead of the endpoint's host
+///     names: [spiffe://cluster/orders]                 # one of these has to stand in the certificate, too
 ///   host: preserve                                     # preserve | upstream
 ///   upgrades: [websocket]                              # or, with more to say:
 ///   upgrades:
@@ -51,6 +66,8 @@ pub(crate) fn optional(
     };
     // Routes that lead to the same place in the same way share its connections; the circuits of a route are its own.
     let way = format!("{upstream:?}");
+    // Where several routes share it, it counts under the name of the first.
+    let upstream = upstream.meter(&route.context().meter, route.place());
     let forward = route.checked("upstream", upstream.build())?;
     let forward = match breakers {
         Some(_) => forward,
@@ -63,19 +80,27 @@ pub(crate) fn optional(
 }
 
 fn long(section: &mut Section<'_>) -> Option<Upstream> {
-    let endpoints = section.required::<Vec<String>>("endpoints");
+    let members = balance::members(section);
+    let mut balance = balance::read(section);
+    health::read(section, &mut balance);
     let connect_timeout = section.optional::<Duration>("connect_timeout");
     let response_timeout = section.optional::<Duration>("response_timeout");
     let body_idle_timeout = section.optional::<Duration>("body_idle_timeout");
     let idle_timeout = section.optional::<Duration>("idle_timeout");
     let max_idle = section.optional::<usize>("max_idle");
+    let max_connections = section.optional::<usize>("max_connections");
+    let max_waiting = section.optional::<usize>("max_waiting");
+    let max_age = section.optional::<Duration>("max_age");
+    let max_requests = section.optional::<u64>("max_requests");
+    let protocol = section.or("protocol", Protocol::Http1);
+    let tls = tls(section);
     let host = section.or("host", HostPolicy::Preserve);
     let upgrades = section.either::<Vec<String>, _>(
         "upgrades",
         |protocols| Some(Upgrades::new(protocols)),
         long_upgrades,
     );
-    let mut upstream = Upstream::new(endpoints?).host(host);
+    let mut upstream = Upstream::of(members?).balance(balance).host(host).protocol(protocol);
     if let Some(timeout) = connect_timeout {
         upstream = upstream.connect_timeout(timeout);
     }
@@ -91,10 +116,75 @@ fn long(section: &mut Section<'_>) -> Option<Upstream> {
     if let Some(connections) = max_idle {
         upstream = upstream.max_idle(connections);
     }
+    if let Some(connections) = max_connections {
+        upstream = upstream.max_connections(connections);
+    }
+    if let Some(requests) = max_waiting {
+        upstream = upstream.max_waiting(requests);
+    }
+    if let Some(age) = max_age {
+        upstream = upstream.max_age(age);
+    }
+    if let Some(requests) = max_requests {
+        upstream = upstream.max_requests(requests);
+    }
+    #[cfg(feature = "tls")]
+    if let Some(tls) = tls {
+        upstream = upstream.tls(tls);
+    }
+    #[cfg(not(feature = "tls"))]
+    let () = tls.unwrap_or_default();
     if let Some(upgrades) = upgrades {
         upstream = upstream.upgrades(upgrades.meter(&section.context().meter));
     }
     Some(upstream)
+}
+
+/// Files are read now, so that a mistake in one is found before the first request.
+#[cfg(feature = "tls")]
+fn tls(section: &mut Section<'_>) -> Option<ClientTls> {
+    section.section("tls", |section| {
+        let authorities = pem(section, "ca");
+        let (certificate, key) = (pem(section, "certificate"), pem(section, "key"));
+        let server_name = section.optional::<String>("server_name");
+        let names = section.optional::<Vec<String>>("names");
+        let mut tls = ClientTls::default();
+        if let Some(authorities) = authorities {
+            tls = tls.authorities(authorities);
+        }
+        match (section.has("certificate"), section.has("key")) {
+            (true, false) => section.fail("certificate", "it needs its `key`"),
+            (false, true) => section.fail("key", "it needs its `certificate`"),
+            _ => {}
+        }
+        if let (Some(certificate), Some(key)) = (certificate, key) {
+            tls = tls.identity(certificate, key);
+        }
+        if let Some(name) = server_name {
+            tls = tls.server_name(name);
+        }
+        if let Some(names) = names {
+            tls = tls.names(names);
+        }
+        Some(tls)
+    })
+}
+
+#[cfg(not(feature = "tls"))]
+fn tls(section: &mut Section<'_>) -> Option<()> {
+    if section.has("tls") {
+        section.fail("tls", "this needs the feature `tls`, which is not built in");
+    }
+    None
+}
+
+/// What a file holds. The text of an error names the file, never what it holds.
+#[cfg(feature = "tls")]
+fn pem(section: &mut Section<'_>, key: &'static str) -> Option<Vec<u8>> {
+    let name = section.optional::<String>(key)?;
+    let path = section.file_at(key, &name)?;
+    let read = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()));
+    section.checked(key, read)
 }
 
 fn long_upgrades(section: &mut Section<'_>) -> Option<Upgrades> {
@@ -115,7 +205,64 @@ fn long_upgrades(section: &mut Section<'_>) -> Option<Upgrades> {
     Some(upgrades)
 }
 
+impl Words for Protocol {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("http1", Self::Http1), ("http2", Self::Http2), ("auto", Self::Auto)];
+}
+
 impl Words for HostPolicy {
     const WORDS: &'static [(&'static str, Self)] =
         &[("preserve", Self::Preserve), ("upstream", Self::Upstream)];
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use gateway_core::{
+        Body,
+        testing::{ScriptedUpstream, Step},
+    };
+    use http::Request;
+    use tower::ServiceExt;
+
+    use crate::config::{self, Context, Declared, Source};
+
+    fn load(text: &str, context: &Context) -> Declared {
+        config::load(Source { name: "test", text }, |_| None, context).unwrap()
+    }
+
+    async fn ask(declared: &Declared, path: &str) {
+        let request = Request::get(path).header("host", "a.test").body(Body::empty()).unwrap();
+        let answer = declared.service().oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(&Body::collect_limited(answer.into_body(), 10).await.unwrap()[..], b"ok");
+        // The connection is given back by its own task.
+        tokio::task::yield_now().await;
+    }
+
+    #[tokio::test]
+    async fn routes_share_connections_if_they_lead_to_the_same_place_in_the_same_way() {
+        let ok = || Step::Send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+        let upstream = ScriptedUpstream::start(vec![vec![ok()]; 6]).await.unwrap();
+        let url = upstream.url();
+        let text = format!(
+            "
+routes:
+  - {{prefix: /a, upstream: '{url}'}}
+  - {{prefix: /b, upstream: '{url}'}}
+  - {{prefix: /other, upstream: {{endpoints: '{url}', host: upstream}}}}
+  - {{prefix: /guarded, circuit_breaker: {{}}, upstream: '{url}'}}
+"
+        );
+        let context = Context::default();
+        let declared = load(&text, &context);
+        for (path, connections) in [("/a", 1), ("/b", 1), ("/other", 2), ("/guarded", 3), ("/a", 3)] {
+            ask(&declared, path).await;
+            assert_eq!(upstream.connections(), connections, "after {path}");
+        }
+        let next = Context { shelf: Arc::new(context.shelf.next()), ..context };
+        ask(&load(&text, &next), "/b").await;
+        assert_eq!(upstream.connections(), 3, "the next graph goes on with them");
+    }
 }

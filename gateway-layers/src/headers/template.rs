@@ -17,6 +17,7 @@ use serde_json::Value;
 /// | `principal.realm`, `principal.tenant` | who vouches for it, which customer it belongs to | authentication |
 /// | `principal.scopes` | what it was allowed, with spaces between | authentication |
 /// | `principal.roles`, `principal.groups` | what it is and belongs to, with commas between | authentication |
+/// | `path.NAME` | the part of the path that stands for `{NAME}` in the route's path, as it was sent | routing |
 /// | `claim.NAME` | a claim of its credential: a text, a number, `true` or `false`, or a list of them | authentication |
 ///
 /// A template has no value if one of its facts is missing, is empty, or cannot stand in a header as it is: it has other
@@ -58,6 +59,7 @@ enum Fact {
     Roles,
     Groups,
     Claim(String),
+    PathParam(String),
 }
 
 impl Template {
@@ -116,8 +118,10 @@ impl Template {
 impl Fact {
     fn named(name: &str) -> Option<Self> {
         let known = NAMES.iter().find(|(known, _)| *known == name).map(|(_, fact)| fact.clone());
-        let claim = || name.strip_prefix("claim.").filter(|claim| !claim.is_empty());
-        known.or_else(|| claim().map(|claim| Self::Claim(claim.to_owned())))
+        let after = |prefix| name.strip_prefix(prefix).filter(|rest: &&str| !rest.is_empty());
+        known
+            .or_else(|| after("claim.").map(|name| Self::Claim(name.to_owned())))
+            .or_else(|| after("path.").map(|name| Self::PathParam(name.to_owned())))
     }
 
     /// Adds what it says, if it is known.
@@ -148,6 +152,7 @@ impl Fact {
             Self::Scopes => return join(principal()?.scopes().iter().map(String::as_str), ' ', to),
             Self::Roles => return join(principal()?.roles().iter().map(String::as_str), ',', to),
             Self::Groups => return join(principal()?.groups().iter().map(String::as_str), ',', to),
+            Self::PathParam(name) => to.push_str(facts?.path_params()?.get(name)?),
             Self::Claim(name) => return claim(principal()?, name, to),
         }
         Some(())
@@ -262,7 +267,11 @@ impl fmt::Display for TemplateError {
             }
             Self::Fact => {
                 let names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
-                write!(f, "there is no fact of this name; known are {} and claim.NAME", names.join(", "))
+                write!(
+                    f,
+                    "there is no fact of this name; known are {}, path.NAME and claim.NAME",
+                    names.join(", ")
+                )
             }
         }
     }
@@ -291,7 +300,7 @@ const NAMES: [(&str, Fact); 14] = [
 mod tests {
     use gateway_core::{
         Clock,
-        facts::{RequestId, Route},
+        facts::{PathParams, RequestId, Route},
     };
     use proptest::prelude::*;
 
@@ -304,6 +313,8 @@ mod tests {
         facts.set_client_addr("::ffff:10.0.0.1".parse().unwrap());
         facts.set_peer("[2001:db8::1]:4000".parse().unwrap());
         facts.set_route(&Route::new("orders", "/{id}"));
+        let path = "/7%20/a/b?x".parse().unwrap();
+        facts.set_path_params(&PathParams::new("/{id}/{*rest}".into(), &path));
         if let Some(principal) = principal {
             facts.set_principal(principal);
         }
@@ -334,6 +345,8 @@ mod tests {
             ("{principal.tenant}", Some("blue")),
             ("{principal.scopes};{principal.roles};{principal.groups}", Some("read write;admin,owner;staff")),
             ("{claim.plan} {claim.age} {claim.vip} {claim.teams}", Some("pro 7 true a,2")),
+            ("{path.id}/{path.rest}", Some("7%20/a/b")),
+            ("{path.other}", None),
             ("{claim.x}", None),
             ("{claim.no}", None),
             ("{claim.other}", None),

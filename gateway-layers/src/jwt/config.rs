@@ -260,7 +260,12 @@ fn key(section: &mut Section<'_>) -> Option<VerifyingKey> {
 fn text_or_file(section: &mut Section<'_>, pem: &Secret) -> Option<String> {
     match pem.expose().trim_start().starts_with("-----BEGIN ") {
         true => Some(pem.expose().to_owned()),
-        false => section.file("pem", pem.expose()),
+        false => {
+            let read = section.read_file(pem.expose()).map_err(|error| {
+                format!("it is neither PEM (-----BEGIN PUBLIC KEY-----) nor a file that can be read: {error}")
+            });
+            section.checked("pem", read)
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::config::{ByteSize, Section, Value, Wrong};
 ///   header_count: 100
 ///   header_bytes: 32KiB
 ///   body: 10MiB            # default: none
-///   body_idle: 30s         # or off
+///   body_idle: 25s         # or off
 /// ```
 pub(crate) fn read(section: &mut Section<'_>) -> Option<LimitsLayer> {
     let target = section.optional::<ByteSize>("target");

@@ -27,7 +27,7 @@ impl Default for LimitsLayer {
             .target(8 * 1024)
             .header_count(100)
             .header_bytes(32 * 1024)
-            .body_idle(Duration::from_secs(30))
+            .body_idle(Duration::from_secs(25))
     }
 }
 
@@ -71,7 +71,9 @@ impl LimitsLayer {
         self
     }
 
-    /// How long a body may be silent before it counts as abandoned. 30 s; ten years at most.
+    /// How long a body may be silent before it counts as abandoned. 25 s, which is less than the 30 s that
+    /// an upstream has for its answer: a client that stops in mid-upload is told so, and its upstream is not blamed.
+    /// Ten years at most.
     ///
     /// `None` waits for ever: for gRPC and other streams whose client may have nothing to say for long.
     #[must_use]

@@ -27,7 +27,7 @@
 //! | header fields | 100 | 431 `headers_too_large` |
 //! | header bytes, names and values | 32 KiB | 431 `headers_too_large` |
 //! | body | none: it streams through | 413 `body_too_large` |
-//! | silence inside a body | 30 s | 408 `body_idle` |
+//! | silence inside a body | 25 s | 408 `body_idle` |
 //!
 //! **Answers** at once where the head tells, or where the body itself is surely too long; nothing inside is called
 //! then, and a client that waits for `100 Continue` is not asked for its body. With a body that will not be read an

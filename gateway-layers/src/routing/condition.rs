@@ -7,10 +7,10 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use gateway_core::{Facts, Network};
+use gateway_core::{Facts, Network, facts::TlsSession};
 use http::{HeaderName, header::CONTENT_TYPE, request::Parts};
 
-use super::{fields, media::MediaType, text::Text};
+use super::{fields, hosts::Host, media::MediaType, text::Text};
 
 /// One of them. A match holds at most one of a kind and name, so two conditions of one match never contradict.
 #[derive(Clone)]
@@ -23,6 +23,8 @@ pub(super) enum Condition {
     Cookie(Box<str>, Text),
     /// The client's address is in one of these networks.
     From(Box<[Network]>),
+    /// The name that the client asked for in its TLS handshake.
+    ServerName(Host),
     /// The media type of the body.
     Media(MediaType),
     /// From a moment on, and until another.
@@ -62,6 +64,10 @@ impl Condition {
             Self::From(networks) => {
                 client(head).is_some_and(|address| networks.iter().any(|network| network.contains(address)))
             }
+            Self::ServerName(name) => {
+                let session = Facts::get(&head.extensions).and_then(Facts::tls);
+                session.and_then(TlsSession::server_name).is_some_and(|found| name.takes(Some(found)))
+            }
             Self::Media(media) => {
                 let found = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
                 found.is_some_and(|found| media.takes(found))
@@ -84,6 +90,7 @@ impl Condition {
             (Self::From(networks), Self::From(others)) => {
                 networks.iter().all(|network| others.iter().any(|other| other.covers(network)))
             }
+            (Self::ServerName(name), Self::ServerName(other)) => other.covers(name),
             (Self::Media(media), Self::Media(other)) => other.covers(media),
             (Self::Window { after, before }, Self::Window { after: from, before: until }) => {
                 let starts_late_enough = from.is_none_or(|from| after.is_some_and(|after| after >= from));
@@ -101,14 +108,16 @@ impl Condition {
             Self::Header(..) => Kind::Header,
             Self::Query(..) => Kind::Query,
             Self::Cookie(..) => Kind::Cookie,
-            Self::From(_) | Self::Media(_) | Self::Window { .. } | Self::Own(..) => Kind::Other,
+            Self::From(_) | Self::ServerName(_) | Self::Media(_) | Self::Window { .. } | Self::Own(..) => {
+                Kind::Other
+            }
         }
     }
 
     /// Whether it is about who asks, or when, and not about what a request says. Nobody for whom the rule is not there
     /// is told its methods.
     pub(super) fn hides(&self) -> bool {
-        matches!(self, Self::From(_) | Self::Window { .. } | Self::Own(..))
+        matches!(self, Self::From(_) | Self::ServerName(_) | Self::Window { .. } | Self::Own(..))
     }
 
     pub(super) fn reads_time(&self) -> bool {
@@ -122,6 +131,7 @@ impl Condition {
             Self::Query(name, _) => format!("query {name}"),
             Self::Cookie(name, _) => format!("cookie {name}"),
             Self::From(_) => "from".to_owned(),
+            Self::ServerName(_) => "server name".to_owned(),
             Self::Media(_) => "media type".to_owned(),
             Self::Window { .. } => "time".to_owned(),
             Self::Own(name, _) => name.to_string(),
@@ -168,6 +178,7 @@ impl fmt::Display for Condition {
                 let texts: Vec<String> = networks.iter().map(ToString::to_string).collect();
                 write!(f, "from {}", texts.join(", "))
             }
+            Self::ServerName(name) => write!(f, "server name {name}"),
             Self::Media(media) => write!(f, "media type {media}"),
             Self::Window { after, before } => {
                 let second = |moment: &SystemTime| {

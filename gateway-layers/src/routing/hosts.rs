@@ -1,6 +1,6 @@
 //! Host patterns: which hosts one takes, and which of several is the most specific.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt};
 
 /// A host pattern, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -60,6 +60,16 @@ impl Host {
             Self::Any => None,
             Self::Exact(name) => Some(name.to_string()),
             Self::Below(name) => Some(format!("any.{name}")),
+        }
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("*"),
+            Self::Exact(name) => f.write_str(name),
+            Self::Below(name) => write!(f, "*.{name}"),
         }
     }
 }

@@ -3,7 +3,9 @@ use std::{fmt, sync::Arc, time::SystemTime};
 use gateway_core::{Network, facts::Route};
 use http::{HeaderName, Method, request::Parts};
 
-use super::{condition::Condition, media::MediaType, methods::Methods, regex::Regex, text::Text};
+use super::{
+    condition::Condition, hosts::Host, media::MediaType, methods::Methods, regex::Regex, text::Text,
+};
 
 /// Which requests a route serves: every part that is set must match, in one of the alternatives.
 ///
@@ -150,6 +152,16 @@ impl Rule {
     #[must_use]
     pub fn from(self, networks: impl IntoIterator<Item = Network>) -> Self {
         self.when_all(Condition::From(networks.into_iter().collect()))
+    }
+
+    /// Requests over TLS connections whose client asked for this name (SNI): `api.example.com` or `*.example.com`. The
+    /// `Host` of a request may be another one.
+    #[must_use]
+    pub fn server_name(self, name: &str) -> Self {
+        match Host::parse(name) {
+            Ok(name) => self.when_all(Condition::ServerName(name)),
+            Err(error) => self.each(|one| one.errors.push(format!("server name: {error}"))),
+        }
     }
 
     /// Requests whose body is of this media type: `application/json`, or `image/*`.

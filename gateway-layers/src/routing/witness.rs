@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use gateway_core::{Clock, Facts};
+use gateway_core::{Clock, Facts, facts::TlsSession};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request,
     header::{CONTENT_TYPE, COOKIE, HOST},
@@ -22,6 +22,7 @@ pub struct Witness {
     target: String,
     headers: HeaderMap,
     client: Option<IpAddr>,
+    server_name: Option<String>,
     time: SystemTime,
 }
 
@@ -33,8 +34,15 @@ impl Witness {
         path: &str,
         conditions: &[Condition],
     ) -> Option<Self> {
-        let (target, time) = (path.to_owned(), SystemTime::UNIX_EPOCH);
-        let mut found = Self { method, host, target, headers: HeaderMap::new(), client: None, time };
+        let mut found = Self {
+            method,
+            host,
+            target: path.to_owned(),
+            headers: HeaderMap::new(),
+            client: None,
+            server_name: None,
+            time: SystemTime::UNIX_EPOCH,
+        };
         let mut cookies = String::new();
         for condition in conditions {
             match condition {
@@ -52,6 +60,7 @@ impl Witness {
                     write!(cookies, "{between}{name}={}", String::from_utf8(text.example()?).ok()?).ok()?;
                 }
                 Condition::From(networks) => found.client = Some(networks.first()?.address()),
+                Condition::ServerName(name) => found.server_name = Some(name.example()?),
                 Condition::Media(media) => {
                     found.headers.insert(CONTENT_TYPE, media.example().parse().ok()?);
                 }
@@ -84,6 +93,10 @@ impl Witness {
         if let Some(client) = self.client {
             Facts::of(&mut head.extensions, &Clock::default()).set_client_addr(client);
         }
+        if self.server_name.is_some() {
+            let session = TlsSession::new("TLSv1.3", self.server_name.clone(), None, None);
+            Facts::of(&mut head.extensions, &Clock::default()).set_tls(&session);
+        }
         head
     }
 
@@ -103,6 +116,7 @@ impl fmt::Display for Witness {
         };
         let mut with: Vec<String> = self.headers.iter().map(line).collect();
         with.extend(self.client.map(|client| format!("from {client}")));
+        with.extend(self.server_name.as_ref().map(|name| format!("server name {name}")));
         let since = self.time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         with.extend((!since.is_zero()).then(|| format!("at second {}", since.as_secs())));
         if with.is_empty() { Ok(()) } else { write!(f, " with {}", with.join(", ")) }

@@ -14,6 +14,7 @@ from .sample import Sample, Wrong
 class Idle:
     connections: int = 5000
     unit: str = "request"
+    key: str = "per_connection"
     fresh: bool = True
 
     def run(self, running, seconds: int) -> Sample:

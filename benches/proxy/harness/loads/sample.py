@@ -24,6 +24,8 @@ class Sample:
 class Load(Protocol):
     # What the CPU is counted by.
     unit: str
+    # The figure that ratios are about: cpu, p99 or per_connection.
+    key: str
     # Whether each round begins with a new process: its memory is what is measured.
     fresh: bool
 

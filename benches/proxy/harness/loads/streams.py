@@ -16,6 +16,7 @@ class Streams:
     up: bool = False
     connections: int = 4
     unit: str = "GiB"
+    key: str = "cpu"
     fresh: bool = False
 
     def run(self, running, seconds: int) -> Sample:

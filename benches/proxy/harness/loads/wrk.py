@@ -13,6 +13,7 @@ from .sample import Sample, Wrong
 class Wrk:
     connections: int = 64
     unit: str = "request"
+    key: str = "cpu"
     fresh: bool = False
 
     def run(self, running, seconds: int) -> Sample:

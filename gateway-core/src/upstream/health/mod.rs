@@ -8,6 +8,7 @@
 //! Both are plain state that is told what happened and when. Nothing here asks, waits or knows a network.
 
 mod active;
+mod checks;
 mod passive;
 
 use std::{
@@ -20,6 +21,7 @@ use std::{
 };
 
 pub use active::{Checked, Rhythm, Standing};
+pub use checks::{Checks, HttpProbe, Probe};
 pub use passive::{Ejection, Passive, SuccessRate, outliers};
 
 /// What is known of one endpoint's health. It outlives the list that the endpoint is in.
@@ -56,6 +58,12 @@ impl Health {
     #[must_use]
     pub fn standing(&self) -> Standing {
         self.held().standing()
+    }
+
+    /// The time until the next check; see [`Rhythm::pause`].
+    #[must_use]
+    pub fn pause(&self, rhythm: &Rhythm, random: u64) -> Duration {
+        rhythm.pause(&self.held(), random)
     }
 
     /// What the requests say.

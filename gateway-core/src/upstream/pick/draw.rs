@@ -24,15 +24,15 @@ impl Draw {
         for _ in 0..BLIND {
             let bits = self.0.next();
             let (high, low) = (bits >> 32, bits & u64::from(u32::MAX));
-            let place = (high * all >> 32) as usize;
-            if may(place) && u128::from(low) * u128::from(greatest) >> 32 < u128::from(ask.weight(place)) {
+            let place = ((high * all) >> 32) as usize;
+            if may(place) && (u128::from(low) * u128::from(greatest)) >> 32 < u128::from(ask.weight(place)) {
                 return Some(place);
             }
         }
         let weights =
             || (0..all as usize).filter(|&place| may(place)).map(|place| (place, ask.weight(place)));
         let total: u128 = weights().map(|(_, weight)| u128::from(weight)).sum();
-        let mut left = u128::from(self.0.next()) * total >> 64;
+        let mut left = (u128::from(self.0.next()) * total) >> 64;
         let mut last = None;
         for (place, weight) in weights() {
             last = Some(place);

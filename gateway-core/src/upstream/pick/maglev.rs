@@ -33,7 +33,7 @@ impl Maglev {
     }
 
     fn place(&self, hash: u64) -> Option<usize> {
-        let slot = self.slots.get((u128::from(hash) * self.slots.len() as u128 >> 64) as usize)?;
+        let slot = self.slots.get(((u128::from(hash) * self.slots.len() as u128) >> 64) as usize)?;
         Some(usize::from(*slot))
     }
 }
@@ -57,7 +57,7 @@ impl Pick for Maglev {
             key = mix(key.wrapping_add(NEXT));
         }
         open.or_else(|| {
-            ask.open_from((u128::from(key) * ask.candidates().len() as u128 >> 64) as usize).next()
+            ask.open_from(((u128::from(key) * ask.candidates().len() as u128) >> 64) as usize).next()
         })
     }
 }

@@ -183,8 +183,15 @@ impl fmt::Display for Policy {
     }
 }
 
+/// With everything that makes it another policy.
 impl fmt::Debug for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Policy({self})")
+        write!(f, "Policy({self}")?;
+        match &self.0 {
+            Kind::PeakEwma(_, decay) => write!(f, ", {decay:?}")?,
+            Kind::Hash { by, .. } => write!(f, ", {:?}, seed {}", by.affinity, by.seed)?,
+            _ => {}
+        }
+        f.write_str(")")
     }
 }

@@ -4,8 +4,9 @@ use crate::{
 };
 
 /// What is shown of a set of endpoints: `gateway_upstream_endpoints{upstream, state}` (`known`, `available`, `used`,
-/// `ejected`, `unhealthy`), `gateway_upstream_panic{upstream}` (1 while almost all are out) and
-/// `gateway_upstream_ejections_total{upstream, reason}`.
+/// `ejected`, `unhealthy`), `gateway_upstream_panic{upstream}` (1 while almost all are out),
+/// `gateway_upstream_ejections_total{upstream, reason}` (`consecutive`, `success_rate`) and
+/// `gateway_upstream_checks_total{upstream, outcome}` (`good`, `bad`).
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
     known: Gauge,
@@ -16,6 +17,8 @@ pub struct Counts {
     panic: Gauge,
     failures_in_a_row: Counter,
     success_rate: Counter,
+    good_checks: Counter,
+    bad_checks: Counter,
 }
 
 impl Counts {
@@ -34,6 +37,14 @@ impl Counts {
                 &[("upstream", upstream), ("reason", reason)],
             )
         };
+        let checks = |outcome: &str| {
+            let help = "Checks of endpoints that ended.";
+            meter.counter(
+                "gateway_upstream_checks_total",
+                help,
+                &[("upstream", upstream), ("outcome", outcome)],
+            )
+        };
         let help = "1 while almost all endpoints of an upstream are out.";
         Self {
             known: endpoints("known"),
@@ -44,6 +55,8 @@ impl Counts {
             panic: meter.gauge("gateway_upstream_panic", help, &[("upstream", upstream)]),
             failures_in_a_row: ejections("consecutive"),
             success_rate: ejections("success_rate"),
+            good_checks: checks("good"),
+            bad_checks: checks("bad"),
         }
     }
 
@@ -55,6 +68,10 @@ impl Counts {
         set(&self.ejected, ejected);
         set(&self.unhealthy, unhealthy);
         set(&self.panic, usize::from(settled.panic));
+    }
+
+    pub(super) fn checked(&self, is_good: bool) {
+        if is_good { &self.good_checks } else { &self.bad_checks }.increment();
     }
 
     pub(super) fn ejected(&self, reason: &str) {

@@ -22,7 +22,7 @@ use std::{
 
 use super::{
     Member, Preference, Settled,
-    health::{Ejection, Health, Rhythm, Standing, outliers},
+    health::{Checks, Ejection, Health, Rhythm, Standing, outliers},
     pick::{Candidate, Candidates, Load, Pick, Policy, Usable},
 };
 use crate::Clock;
@@ -38,6 +38,8 @@ pub struct Balance {
     pub policy: Policy,
     /// Groups, zones, and what happens when almost all are out.
     pub preference: Preference,
+    /// How endpoints are asked whether they are well. Not at all.
+    pub checks: Option<Checks>,
     /// When requests that fail eject an endpoint. Never.
     pub ejection: Option<Ejection>,
     /// Over which time a new endpoint, or one that is back, comes to its whole weight; from a tenth. None. The
@@ -157,6 +159,7 @@ impl<T> Endpoints<T> {
 
     /// A check of the endpoint with this URL ended like this. Says what it is now, if that changed.
     pub fn checked(&self, url: &str, outcome: Result<(), String>, rhythm: &Rhythm) -> Option<Standing> {
+        self.0.counts.checked(outcome.is_ok());
         let list = self.list();
         let kept = list.kept.iter().find(|kept| &*kept.url == url)?;
         let was = kept.health.standing();

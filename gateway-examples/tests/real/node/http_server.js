@@ -1,7 +1,9 @@
 // An upstream that shows what reached it. Usage: http_server.js PORT
 "use strict";
 const crypto = require("node:crypto");
+const fs = require("node:fs");
 const http = require("node:http");
+const path = require("node:path");
 const zlib = require("node:zlib");
 
 const TEXT = Buffer.from("0123456789abcdef".repeat(4096));
@@ -45,6 +47,22 @@ const pages = {
     response.addTrailers({ "x-digest": crypto.createHash("sha256").update(TEXT).digest("hex") });
     response.end();
   },
+  // A page that reports what its browser sees, and what it reported.
+  "/page"(request, response) {
+    response.writeHead(200, { "content-type": "text/html" });
+    response.end(fs.readFileSync(path.join(__dirname, "../browser/page.html")));
+  },
+  async "/report"(request, response) {
+    let text = "";
+    for await (const piece of request) text += piece;
+    reported = text;
+    response.end();
+  },
+  "/reported"(request, response) {
+    const text = reported;
+    reported = "";
+    response.end(text);
+  },
   // Says its number in the path back.
   "/number": (request, response) => json(response, { number: Number(request.url.split("=")[1]) }),
   // One event, the next when another request asks for it.
@@ -59,6 +77,7 @@ const pages = {
   },
 };
 let next = () => {};
+let reported = "";
 
 function json(response, value) {
   const text = JSON.stringify(value);

@@ -56,6 +56,7 @@ pub(crate) fn read(section: &mut Section<'_>) -> Option<Rule> {
 ///     query: {version: "2"}            # the first value of a name counts
 ///     cookies: {cohort: b}
 ///     from: [10.0.0.0/8]               # the client's address
+///     server_name: "*.example.com"     # of the TLS handshake
 ///     media_type: application/json     # or image/*
 ///     after: 2026-12-01T00:00:00Z
 ///     before: 2027-01-01T00:00:00+01:00
@@ -68,6 +69,7 @@ fn alternative(section: &mut Section<'_>) -> Option<Rule> {
     let query = section.entries("query", |name, item| field(&Some(name.to_owned()), item));
     let cookies = section.entries("cookies", |name, item| field(&Some(name.to_owned()), item));
     let from = section.optional::<Vec<Network>>("from");
+    let server_name = section.optional::<String>("server_name");
     let media_type = section.optional::<String>("media_type");
     let after = section.optional::<Moment>("after");
     let before = section.optional::<Moment>("before");
@@ -80,6 +82,7 @@ fn alternative(section: &mut Section<'_>) -> Option<Rule> {
     let rule = query.into_iter().fold(rule, |rule, (name, text)| rule.query(name, text));
     let rule = cookies.into_iter().fold(rule, |rule, (name, text)| rule.cookie(name, text));
     let rule = from.into_iter().fold(rule, Rule::from);
+    let rule = server_name.iter().fold(rule, |rule, name| rule.server_name(name));
     let rule = media_type.iter().fold(rule, |rule, media_type| rule.media_type(media_type));
     let rule = after.into_iter().fold(rule, |rule, Moment(moment)| rule.after(moment));
     Some(before.into_iter().fold(rule, |rule, Moment(moment)| rule.before(moment)))
