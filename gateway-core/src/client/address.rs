@@ -48,7 +48,6 @@ impl Asked {
         if !is_framed && !headers.contains_key(header::CONTENT_LENGTH) {
             headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
-        join_cookies(headers);
         Ok(())
     }
 
@@ -88,20 +87,6 @@ pub(super) fn takes_trailers(headers: &HeaderMap) -> bool {
     headers.get_all(header::TE).iter().any(says)
 }
 
-/// HTTP/2 clients may send a cookie a line; HTTP/1.1 servers expect one line (RFC 9113 section 8.2.3).
-fn join_cookies(headers: &mut HeaderMap) {
-    let mut lines = headers.get_all(header::COOKIE).iter();
-    let (Some(first), Some(second)) = (lines.next(), lines.next()) else { return };
-    let mut joined = first.as_bytes().to_vec();
-    for line in std::iter::once(second).chain(lines) {
-        joined.extend_from_slice(b"; ");
-        joined.extend_from_slice(line.as_bytes());
-    }
-    if let Ok(joined) = HeaderValue::from_maybe_shared(bytes::Bytes::from(joined)) {
-        headers.insert(header::COOKIE, joined);
-    }
-}
-
 fn too_long() -> UpstreamError {
     UpstreamError::because(ErrorKind::Protocol, "the target is too long to be forwarded")
 }
@@ -112,9 +97,7 @@ mod tests {
 
     fn asked() -> (Asked, Request<Body>) {
         let mut request = Request::get("/x?y").body(Body::empty()).unwrap();
-        for (name, value) in [("host", "shop.example"), ("cookie", "a=1"), ("cookie", "b=2")] {
-            request.headers_mut().append(name, HeaderValue::from_static(value));
-        }
+        request.headers_mut().insert("host", HeaderValue::from_static("shop.example"));
         (Asked::new(request.uri().clone(), true), request)
     }
 
@@ -126,14 +109,11 @@ mod tests {
         assert_eq!(request.uri(), "http://shop.example/base/x?y");
         assert!(!request.headers().contains_key("host"));
         assert_eq!(request.headers()["te"], "trailers");
-        assert_eq!(request.headers().get_all("cookie").iter().count(), 2);
 
         asked.over_http1(&mut request, &endpoint, HostPolicy::Preserve).unwrap();
         assert_eq!((request.uri().to_string().as_str(), request.version()), ("/base/x?y", Version::HTTP_11));
         assert_eq!(request.headers()["host"], "shop.example");
         assert!(!request.headers().contains_key("te"));
-        let cookies: Vec<_> = request.headers().get_all("cookie").iter().collect();
-        assert_eq!(cookies, ["a=1; b=2"]);
 
         asked.over_http2(&mut request, &endpoint, HostPolicy::Upstream).unwrap();
         assert_eq!(request.uri(), "http://10.0.0.1:81/base/x?y");

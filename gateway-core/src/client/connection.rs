@@ -80,6 +80,11 @@ fn failure(error: hyper::Error) -> UpstreamError {
         ErrorKind::Reset
     };
     let Some(cause) = error.source() else { return UpstreamError::because(kind, error) };
+    let io = cause.downcast_ref::<h2::Error>().map_or_else(|| cause.downcast_ref(), h2::Error::get_io);
+    if let Some(io) = io.filter(|io| is_refused_by_tls(io)) {
+        // In TLS 1.3 the endpoint looks at our certificate after we took the handshake to be over.
+        return UpstreamError::because(ErrorKind::Connect, format!("TLS: {io}"));
+    }
     if let Some(stream) = cause.downcast_ref::<h2::Error>() {
         // What the endpoint refused, or what it did not get to before it left (RFC 9113 sections 6.8 and 8.7).
         let is_refused = stream.is_reset() && stream.reason() == Some(h2::Reason::REFUSED_STREAM);
@@ -91,34 +96,25 @@ fn failure(error: hyper::Error) -> UpstreamError {
             (false, false) => UpstreamError::because(kind, error),
         };
     }
-    #[cfg(feature = "tls")]
-    if is_refused_by_tls(cause) {
-        // In TLS 1.3 the endpoint looks at our certificate after we took the handshake to be over.
-        return UpstreamError::because(ErrorKind::Connect, format!("TLS: {cause}"));
-    }
     UpstreamError::because(kind, error)
 }
 
-/// Whether the endpoint refused us while TLS began.
-#[cfg(feature = "tls")]
-fn is_refused_by_tls(cause: &(dyn Error + 'static)) -> bool {
-    use rustls::AlertDescription as Alert;
-    let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    let alert = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+/// Whether the endpoint refused us while TLS began. Of errors that went through h2 the words alone are left.
+fn is_refused_by_tls(error: &std::io::Error) -> bool {
+    let words = error.to_string();
+    let Some(alert) = words.strip_prefix("received fatal alert: ") else { return false };
     matches!(
         alert,
-        Some(rustls::Error::AlertReceived(
-            Alert::CertificateRequired
-                | Alert::BadCertificate
-                | Alert::UnsupportedCertificate
-                | Alert::CertificateRevoked
-                | Alert::CertificateExpired
-                | Alert::CertificateUnknown
-                | Alert::UnknownCA
-                | Alert::AccessDenied
-                | Alert::DecryptError
-                | Alert::HandshakeFailure
-        ))
+        "CertificateRequired"
+            | "BadCertificate"
+            | "UnsupportedCertificate"
+            | "CertificateRevoked"
+            | "CertificateExpired"
+            | "CertificateUnknown"
+            | "UnknownCA"
+            | "AccessDenied"
+            | "DecryptError"
+            | "HandshakeFailure"
     )
 }
 

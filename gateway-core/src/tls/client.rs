@@ -204,8 +204,14 @@ impl ServerCertVerifier for Named {
 }
 
 /// The certificate holds none of the wanted names.
-#[derive(Debug)]
 struct Unnamed(Arc<[String]>);
+
+/// What rustls shows of an error that is not its own.
+impl fmt::Debug for Unnamed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
 
 impl fmt::Display for Unnamed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

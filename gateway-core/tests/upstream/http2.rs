@@ -60,8 +60,7 @@ async fn a_request_is_one_of_http2_and_keeps_what_grpc_needs() {
     let said = text(send(&forward, request).await.unwrap()).await;
     let said = String::from_utf8_lossy(&said);
     assert!(said.starts_with("HTTP/2.0 http://shop.example/a?b {"), "{said}");
-    for field in ["\"te\": \"trailers\"", "\"cookie\": \"a=1\"", "\"cookie\": \"b=2\"", "\"via\": \"1.1 t\""]
-    {
+    for field in ["\"te\": \"trailers\"", "\"cookie\": \"a=1; b=2\"", "\"via\": \"1.1 t\""] {
         assert!(said.contains(field), "{field}: {said}");
     }
     for gone in ["\"host\"", "x-private", "connection"] {

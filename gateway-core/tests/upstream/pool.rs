@@ -124,7 +124,8 @@ async fn an_upstream_that_closes_unused_connections_soon_costs_no_request() {
                     text(send(&forward, get("/")).await.unwrap()).await;
                     // Mostly at once, now and then just when the upstream closes.
                     if round % 10 == 0 {
-                        tokio::time::sleep(MILLIS(18) + Duration::from_micros(client * 200)).await;
+                        tokio::time::sleep(MILLIS(18) + Duration::from_micros(client * 100 + round * 20))
+                            .await;
                     }
                 }
             });

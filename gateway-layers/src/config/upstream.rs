@@ -178,13 +178,10 @@ fn tls(section: &mut Section<'_>) -> Option<()> {
     None
 }
 
-/// What a file holds. The text of an error names the file, never what it holds.
 #[cfg(feature = "tls")]
-fn pem(section: &mut Section<'_>, key: &'static str) -> Option<Vec<u8>> {
+fn pem(section: &mut Section<'_>, key: &'static str) -> Option<String> {
     let name = section.optional::<String>(key)?;
-    let path = section.file_at(key, &name)?;
-    let read = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()));
-    section.checked(key, read)
+    section.file(key, &name)
 }
 
 fn long_upgrades(section: &mut Section<'_>) -> Option<Upgrades> {
