@@ -116,7 +116,7 @@ async fn keys_in_files_belong_to_the_document() {
 
     std::fs::write(&pem, KEY).unwrap();
     let mut reloader = Reloader::start(source(document), nobody, context).unwrap();
-    assert_eq!(reloader.declared().files(), [pem.clone()]);
+    assert_eq!(reloader.declared().files(), std::slice::from_ref(&pem));
     assert_eq!(reloader.reload(source(document), nobody).unwrap(), Reloaded::Unchanged);
     std::fs::write(&pem, format!("{KEY}\n")).unwrap();
     assert!(matches!(reloader.reload(source(document), nobody), Ok(Reloaded::Swapped { .. })));
