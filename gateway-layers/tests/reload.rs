@@ -1,5 +1,6 @@
 //! A document is replaced while its gateway serves.
 #![cfg(feature = "full")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::Duration;
 

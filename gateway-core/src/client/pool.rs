@@ -152,7 +152,8 @@ impl Pool {
         if self.idle.load(Ordering::SeqCst) == 0 {
             return None;
         }
-        let look = |connection: &Http1| match connection.is_ready() {
+        #[expect(clippy::borrowed_box, reason = "a shard holds boxes")]
+        let look = |connection: &Box<Http1>| match connection.is_ready() {
             _ if connection.runtime != worker.runtime => Found::Foreign,
             true => Found::Usable,
             false => Found::Closed,

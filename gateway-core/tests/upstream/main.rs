@@ -100,13 +100,14 @@ impl Server {
 
     /// Waits until so many connections are open.
     async fn open(&self, expected: usize) {
+        let open = || self.seen.open.load(Ordering::SeqCst);
         for _ in 0..500 {
-            if self.seen.open.load(Ordering::SeqCst) == expected {
+            if open() == expected {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        panic!("{} connections are open", self.seen.open.load(Ordering::SeqCst));
+        assert_eq!(open(), expected, "connections are open");
     }
 }
 
