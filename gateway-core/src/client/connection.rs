@@ -31,12 +31,13 @@ impl Connection {
 
     /// Whether to keep a copy of this request: hyper does not give back what an endpoint refused (HTTP/2), or what was
     /// on its way when an upstream closed a connection that had rested. Only what may be sent twice without doing
-    /// anything twice is copied, and under load hardly any HTTP/1.1 connection rests.
+    /// anything twice is copied.
     pub(super) fn wants_copy(&self, request: &Request<Body>) -> bool {
         let is_small = request.body().is_end_stream() && request.method() != Method::CONNECT;
         match self {
             Self::Http1(connection) => {
-                is_small && request.method().is_safe() && connection.rested >= Http1::COLD
+                let is_reused = connection.requests > 0 && connection.rested >= Http1::COLD;
+                is_small && request.method().is_safe() && is_reused
             }
             Self::Http2(_) => is_small,
         }

@@ -38,9 +38,9 @@ pub(super) async fn start(io: TokioIo<Socket>) -> hyper::Result<http1::SendReque
 }
 
 impl Http1 {
-    /// A connection that rested for so long may have been closed by an upstream that counts in seconds; one that is in
-    /// steady use was not.
-    pub(super) const COLD: Duration = Duration::from_millis(10);
+    /// From which rest on an upstream may have closed a connection unseen. None is too short: on a busy machine one
+    /// that rested for less than 10 ms was found closed.
+    pub(super) const COLD: Duration = Duration::ZERO;
 
     pub(super) fn new(
         sender: http1::SendRequest<Body>,

@@ -152,8 +152,7 @@ impl Pool {
         if self.idle.load(Ordering::SeqCst) == 0 {
             return None;
         }
-        #[expect(clippy::borrowed_box, reason = "a shard holds boxes")]
-        let look = |connection: &Box<Http1>| match connection.is_ready() {
+        let look = |connection: &Http1| match connection.is_ready() {
             _ if connection.runtime != worker.runtime => Found::Foreign,
             true => Found::Usable,
             false => Found::Closed,
@@ -161,7 +160,7 @@ impl Pool {
         let taken = self.each_from(worker.shard).find_map(|(_, shard)| {
             let mut shard = lock(shard);
             let before = shard.idle.len();
-            let taken = shard.idle.take(now, look);
+            let taken = shard.idle.take(now, |connection| look(connection));
             self.fewer_idle(before - shard.idle.len());
             taken
         });
