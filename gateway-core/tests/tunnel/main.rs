@@ -84,7 +84,7 @@ impl Gateway {
     fn counted(&self, series: &str) -> f64 {
         let text = self.meter.render();
         let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-        line.unwrap_or_else(|| panic!("no {series} in {text}")).parse().unwrap()
+        line.expect("a series that is counted").parse().unwrap()
     }
 
     async fn counts(&self, series: &str, value: f64) {
@@ -141,7 +141,7 @@ impl Upstreams {
 
     /// Switches to whatever was asked for, and sends back what it gets.
     async fn echo() -> Self {
-        Self::start(|asked| switched(asked), echo).await
+        Self::start(switched, echo).await
     }
 
     /// The fields of the last head, in lower case.
