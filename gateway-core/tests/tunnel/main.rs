@@ -84,7 +84,7 @@ impl Gateway {
     fn counted(&self, series: &str) -> f64 {
         let text = self.meter.render();
         let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-        line.expect("the series is counted").parse().unwrap()
+        line.expect("a series that is counted").parse().unwrap()
     }
 
     async fn counts(&self, series: &str, value: f64) {
