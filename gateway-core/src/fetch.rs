@@ -44,24 +44,30 @@ impl Fetch {
     /// 1 MiB: a hundred times what a usual key set takes.
     pub const MAX_BODY: usize = 1 << 20;
 
-    /// Will ask `url`, such as `http://127.0.0.1:9000/keys?v=1`.
+    /// Will ask `url`, such as `https://login.example/keys?v=1`; over `https` (feature `tls`) the system's authorities
+    /// decide whether it is the right server.
     ///
     /// # Errors
-    /// When it is not such a URL; `https` is not supported yet.
+    /// When it is not such a URL.
     pub fn new(url: &str) -> Result<Self, UpstreamConfigError> {
-        let wrong = || UpstreamConfigError("expected a URL such as http://HOST[:PORT][/PATH]".to_owned());
+        let wrong = || UpstreamConfigError("expected a URL such as http(s)://HOST[:PORT][/PATH]".to_owned());
         let parsed: Uri = url.parse().map_err(|_| wrong())?;
-        let (Some(scheme), Some(authority)) = (parsed.scheme_str(), parsed.authority()) else {
+        if parsed.scheme().is_none() || parsed.authority().is_none() {
             return Err(wrong());
-        };
-        let mut upstream = Upstream::new([format!("{scheme}://{authority}")]).host(HostPolicy::Upstream);
-        if let Some(name) = Pseudonym::new("gateway-fetch") {
-            // Under the gateway's own name, a source behind the same gateway would be taken for a loop.
-            upstream = upstream.pseudonym(name);
         }
-        let forward = upstream.build()?;
+        let forward = upstream(&parsed).build()?;
         let (timeout, max_body) = (Self::TIMEOUT, Self::MAX_BODY);
         Ok(Self { url: parsed, forward, timeout, max_body, clock: Clock::default() })
+    }
+
+    /// Another way to recognise the server, and to be recognised.
+    ///
+    /// # Errors
+    /// When a certificate or key cannot be read.
+    #[cfg(feature = "tls")]
+    pub fn tls(mut self, tls: crate::tls::ClientTls) -> Result<Self, UpstreamConfigError> {
+        self.forward = upstream(&self.url).tls(tls).build()?;
+        Ok(self)
     }
 
     /// How long the whole answer may take.
@@ -117,6 +123,17 @@ impl Fetch {
             CollectError::Failed(cause) => failed(cause.to_string()),
         })?;
         Ok(Fetched { status: head.status, headers: head.headers, body })
+    }
+}
+
+fn upstream(url: &Uri) -> Upstream {
+    let (scheme, authority) = (url.scheme_str().unwrap_or_default(), url.authority());
+    let authority = authority.map_or("", |authority| authority.as_str());
+    let upstream = Upstream::new([format!("{scheme}://{authority}")]).host(HostPolicy::Upstream);
+    match Pseudonym::new("gateway-fetch") {
+        // Under the gateway's own name, a source behind the same gateway would be taken for a loop.
+        Some(name) => upstream.pseudonym(name),
+        None => upstream,
     }
 }
 
@@ -183,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_url_that_cannot_be_asked_is_refused() {
-        for (url, why) in [("keys", "expected a URL"), ("https://a/keys", "https is not supported yet")] {
+        for (url, why) in [("keys", "expected a URL"), ("ftp://a/keys", "expected http(s)://HOST")] {
             let error = Fetch::new(url).unwrap_err().to_string();
             assert!(error.contains(why), "{error}");
         }

@@ -203,7 +203,7 @@ fn every_mistake_of_a_gateway_is_told_at_once() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "route `one`: upstream: endpoint `nowhere`: expected http://HOST[:PORT][/PATH]\n\
+        "route `one`: upstream: endpoint `nowhere`: expected http(s)://HOST[:PORT][/PATH]\n\
          route `two`: path `b`: a path starts with `/`"
     );
 }

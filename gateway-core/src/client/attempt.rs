@@ -1,11 +1,14 @@
 use std::{
+    future::poll_fn,
+    pin::pin,
     sync::Arc,
+    task::{Poll, ready},
     time::{Duration, Instant},
 };
 
 use http::{StatusCode, response::Parts};
 
-use super::{line::Line, progress::Progress};
+use super::{connection::Unanswered, line::Line, progress::Progress, timer::Timer};
 use crate::{
     Clock, UpstreamError,
     error::ErrorKind,
@@ -29,6 +32,29 @@ impl Patience {
         let moved = self.progress.as_ref().map_or(self.start, |progress| progress.last());
         let patience = moved + self.response_timeout;
         self.own.map_or(patience, |own| own.min(patience))
+    }
+
+    /// The answer, unless patience ends first.
+    pub(super) async fn wait<F: Future>(
+        &self,
+        answer: F,
+        timer: &mut Timer,
+        clock: &Clock,
+    ) -> Result<F::Output, Unanswered> {
+        let mut answer = pin!(answer);
+        poll_fn(|cx| {
+            if let Poll::Ready(answer) = answer.as_mut().poll(cx) {
+                return Poll::Ready(Ok(answer));
+            }
+            loop {
+                let until = self.end();
+                ready!(timer.poll(until, clock, cx));
+                if self.end() <= until {
+                    return Poll::Ready(Err(Unanswered::Failed(UpstreamError::new(ErrorKind::Timeout))));
+                }
+            }
+        })
+        .await
     }
 }
 

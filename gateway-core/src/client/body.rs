@@ -3,26 +3,26 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use super::{connection::Connection, line::Line, pool::Pool};
+use super::{connection::Connection, line::Line, pool::Pool, timer::Timer};
 use crate::{
     BoxError, Clock, UpstreamError,
-    clock::Sleep,
     error::ErrorKind,
     forwarding::remove_from_trailers,
     upstream::{Admitted, TryEnd, set::Visit},
 };
 
 /// The body of an upstream's answer. Its connection is busy until the body ended; dropping it before closes the
-/// connection, unless the rest of it is short and there already. It breaks off with an [`UpstreamError`] when the upstream does, or is silent for too long.
+/// connection (over HTTP/2: resets its stream), unless the rest of it is short and there already. It breaks off with an [`UpstreamError`] when the upstream does, or is silent for too long.
 pub struct ResponseBody {
     body: Incoming,
+    /// And the pool that it came from.
     lease: Option<(Connection, Arc<Pool>)>,
     /// Told when the body breaks off.
     admitted: Option<Admitted>,
@@ -30,19 +30,21 @@ pub struct ResponseBody {
     visit: Option<Visit<Line>>,
     idle_timeout: Duration,
     clock: Clock,
-    /// Made when the body first has to wait, and then only reset.
-    idle: Option<Pin<Box<Sleep>>>,
-    waiting: bool,
+    /// The connection's, until it is free.
+    timer: Timer,
+    /// When the body was silent for too long, if it is silent.
+    silent_at: Option<Instant>,
 }
 
 impl ResponseBody {
     pub(super) fn new(
         body: Incoming,
-        connection: Connection,
+        mut connection: Connection,
         pool: &Arc<Pool>,
         idle_timeout: Duration,
         clock: Clock,
     ) -> Self {
+        let timer = connection.take_timer();
         let mut body = Self {
             body,
             lease: Some((connection, Arc::clone(pool))),
@@ -50,8 +52,8 @@ impl ResponseBody {
             visit: None,
             idle_timeout,
             clock,
-            idle: None,
-            waiting: false,
+            timer,
+            silent_at: None,
         };
         if body.body.is_end_stream() {
             body.release();
@@ -79,23 +81,17 @@ impl ResponseBody {
 
     fn release(&mut self) {
         self.visit = None;
-        if let Some((connection, pool)) = self.lease.take() {
+        // A stream is free when it is dropped.
+        if let Some((Connection::Http1(mut connection), pool)) = self.lease.take() {
+            connection.timer = std::mem::take(&mut self.timer);
             pool.put(connection);
         }
     }
 
     /// Whether the body was silent for too long.
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let until = |clock: &Clock| clock.now() + self.idle_timeout;
-        let sleep = match &mut self.idle {
-            Some(sleep) => sleep,
-            none => none.insert(Box::pin(self.clock.sleep_until(until(&self.clock)))),
-        };
-        if !self.waiting {
-            self.waiting = true;
-            sleep.as_mut().reset(self.clock.now() + self.idle_timeout);
-        }
-        sleep.as_mut().poll(cx)
+        let until = *self.silent_at.get_or_insert_with(|| self.clock.now() + self.idle_timeout);
+        self.timer.poll(until, &self.clock, cx)
     }
 }
 
@@ -117,7 +113,7 @@ impl HttpBody for ResponseBody {
                 return Poll::Ready(Some(Err(error.into())));
             }
         };
-        self.waiting = false;
+        self.silent_at = None;
         Poll::Ready(match frame {
             Some(Ok(frame)) => {
                 if self.body.is_end_stream() {

@@ -1,56 +1,52 @@
-use std::io;
+use std::error::Error;
 
-use http::{Request, Response};
-use hyper::{
-    body::Incoming,
-    client::conn::{TrySendError, http1},
-};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use http::{Method, Request, Response};
+use http_body::Body as _;
+use hyper::{body::Incoming, client::conn::TrySendError};
 
-use crate::{Body, UpstreamError, error::ErrorKind, upstream::Endpoint};
+use super::{attempt::Patience, h1::Http1, h2::Stream, timer::Timer};
+use crate::{Body, Clock, UpstreamError, error::ErrorKind};
 
-/// An HTTP/1.1 connection to an endpoint. Dropping it closes it once what it does is done.
-#[derive(Debug)]
-pub(super) struct Connection(http1::SendRequest<Body>);
+/// What one request is sent over.
+pub(super) enum Connection {
+    /// A whole connection.
+    Http1(Box<Http1>),
+    /// One stream of a connection.
+    Http2(Stream),
+}
 
 impl Connection {
-    /// Resolves, connects and starts the connection's own task, which ends with the connection.
-    pub(super) async fn open(endpoint: &Endpoint) -> Result<Self, UpstreamError> {
-        let connect = |error: io::Error| UpstreamError::because(ErrorKind::Connect, error);
-        let stream = TcpStream::connect(endpoint.address()).await.map_err(connect)?;
-        stream.set_nodelay(true).map_err(connect)?;
-        let (sender, driver) = http1::Builder::new()
-            .max_header_size(MAX_HEAD)
-            .handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| UpstreamError::because(ErrorKind::Connect, error))?;
-        // Its errors reach the exchange that they belong to; between exchanges nobody needs them.
-        tokio::spawn(async move { drop(driver.with_upgrades().await) });
-        Ok(Self(sender))
-    }
-
-    pub(super) fn is_ready(&self) -> bool {
-        self.0.is_ready()
-    }
-
-    pub(super) fn is_closed(&self) -> bool {
-        self.0.is_closed()
-    }
-
-    /// Whether it became free for another request.
-    pub(super) async fn ready(&mut self) -> bool {
-        self.0.ready().await.is_ok()
-    }
-
     /// Sends a request. One that provably was never sent comes back.
-    pub(super) async fn send(&mut self, request: Request<Body>) -> Result<Response<Incoming>, Unanswered> {
-        self.0.try_send_request(request).await.map_err(|mut error: TrySendError<_>| {
-            match error.take_message() {
-                Some(request) => Unanswered::Unsent(Box::new(request), failure(error.into_error()).unsent()),
-                None => Unanswered::Failed(failure(error.into_error())),
+    pub(super) async fn send(
+        &mut self,
+        request: Request<Body>,
+        patience: &Patience,
+        clock: &Clock,
+    ) -> Result<Response<Incoming>, Unanswered> {
+        match self {
+            Self::Http1(connection) => connection.send(request, patience, clock).await,
+            Self::Http2(stream) => stream.send(request, patience, clock).await,
+        }
+    }
+
+    /// Whether to keep a copy of this request: hyper does not give back what an endpoint refused (HTTP/2), or what was
+    /// on its way when an upstream closed a connection that had rested. Only what may be sent twice without doing
+    /// anything twice is copied, and under load hardly any HTTP/1.1 connection rests.
+    pub(super) fn wants_copy(&self, request: &Request<Body>) -> bool {
+        let is_small = request.body().is_end_stream() && request.method() != Method::CONNECT;
+        match self {
+            Self::Http1(connection) => {
+                is_small && request.method().is_safe() && connection.rested >= Http1::COLD
             }
-        })
+            Self::Http2(_) => is_small,
+        }
+    }
+
+    pub(super) fn take_timer(&mut self) -> Timer {
+        match self {
+            Self::Http1(connection) => std::mem::take(&mut connection.timer),
+            Self::Http2(_) => Timer::default(),
+        }
     }
 }
 
@@ -60,6 +56,17 @@ pub(super) enum Unanswered {
     Unsent(Box<Request<Body>>, UpstreamError),
     /// Some of it may have arrived.
     Failed(UpstreamError),
+    /// Every connection is taken, and so is every place in line.
+    Busy(Box<Request<Body>>),
+}
+
+impl From<TrySendError<Request<Body>>> for Unanswered {
+    fn from(mut error: TrySendError<Request<Body>>) -> Self {
+        match error.take_message() {
+            Some(request) => Self::Unsent(Box::new(request), failure(error.into_error()).unsent()),
+            None => Self::Failed(failure(error.into_error())),
+        }
+    }
 }
 
 fn failure(error: hyper::Error) -> UpstreamError {
@@ -72,8 +79,48 @@ fn failure(error: hyper::Error) -> UpstreamError {
     } else {
         ErrorKind::Reset
     };
+    let Some(cause) = error.source() else { return UpstreamError::because(kind, error) };
+    if let Some(stream) = cause.downcast_ref::<h2::Error>() {
+        // What the endpoint refused, or what it did not get to before it left (RFC 9113 sections 6.8 and 8.7).
+        let is_refused = stream.is_reset() && stream.reason() == Some(h2::Reason::REFUSED_STREAM);
+        let is_left = stream.is_go_away() && stream.is_remote();
+        let is_broken = !stream.is_remote() && (stream.is_reset() || stream.is_go_away());
+        return match (is_refused || is_left, is_broken && kind == ErrorKind::Reset) {
+            (true, _) => UpstreamError::because(ErrorKind::Reset, error).unsent(),
+            (false, true) => UpstreamError::because(ErrorKind::Protocol, error),
+            (false, false) => UpstreamError::because(kind, error),
+        };
+    }
+    #[cfg(feature = "tls")]
+    if is_refused_by_tls(cause) {
+        // In TLS 1.3 the endpoint looks at our certificate after we took the handshake to be over.
+        return UpstreamError::because(ErrorKind::Connect, format!("TLS: {cause}"));
+    }
     UpstreamError::because(kind, error)
 }
 
+/// Whether the endpoint refused us while TLS began.
+#[cfg(feature = "tls")]
+fn is_refused_by_tls(cause: &(dyn Error + 'static)) -> bool {
+    use rustls::AlertDescription as Alert;
+    let inner = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    let alert = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(
+        alert,
+        Some(rustls::Error::AlertReceived(
+            Alert::CertificateRequired
+                | Alert::BadCertificate
+                | Alert::UnsupportedCertificate
+                | Alert::CertificateRevoked
+                | Alert::CertificateExpired
+                | Alert::CertificateUnknown
+                | Alert::UnknownCA
+                | Alert::AccessDenied
+                | Alert::DecryptError
+                | Alert::HandshakeFailure
+        ))
+    )
+}
+
 /// The most bytes of a response head.
-const MAX_HEAD: usize = 64 * 1024;
+pub(super) const MAX_HEAD: usize = 64 * 1024;

@@ -1,37 +1,34 @@
 use std::{
     fmt,
-    pin::{Pin, pin},
+    pin::Pin,
     sync::{Arc, OnceLock},
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, Version, header, request::Parts};
+use http::{Request, Response, StatusCode, request::Parts};
 use http_body::Body as HttpBody;
-use hyper::body::Incoming;
 use tower_service::Service;
 
 use super::{
+    address::{Asked, takes_trailers},
     attempt::{Attempt, Patience},
-    body::ResponseBody,
     checker::Checker,
-    connection::{Connection, Unanswered},
+    connection::Unanswered,
     head,
-    line::Line,
-    pool::Pool,
+    line::{Call, Line},
     progress::Progress,
-    upgrade::{Judged, Switch},
+    upgrade::Switch,
 };
 use crate::{
     Body, BoxError, Clock, Facts, Refusal, UpstreamError,
     error::ErrorKind,
-    forwarding,
     random::Random,
-    refusal::Asked,
+    refusal::Asked as Client,
     task::Task,
     upstream::{
-        Balance, Endpoint, Guards, HostPolicy, Member, Settings, UpstreamConfigError,
+        Balance, Endpoint, Guards, Member, Protocol, Settings, UpstreamConfigError,
         set::{Counts, Course, Endpoints, Visit},
     },
 };
@@ -41,7 +38,8 @@ use crate::{
 ///
 /// **Reads** the facts peer, trust, client address, request id and deadline; **writes** the endpoint. **Answers** 508
 /// to a request that came back to this gateway, 400 to one that names two hosts, 405 to `CONNECT`, 503 `circuit_open`
-/// when the guards of all endpoints say no; every other trouble is an [`UpstreamError`].
+/// when the guards of all endpoints say no, 503 `upstream_busy` when all connections and all places in line for one are
+/// taken; every other trouble is an [`UpstreamError`].
 #[derive(Clone)]
 pub struct Forward(Arc<Shared>);
 
@@ -85,7 +83,7 @@ impl Forward {
         let line = |member: &Member| {
             let endpoint = Endpoint::parse(&member.url)?;
             let guard = self.0.guards.as_ref().map(|guards| guards.make(&endpoint));
-            Ok(Line::new(endpoint, guard, &self.0.settings))
+            Line::new(endpoint, guard, &self.0.settings)
         };
         self.0.endpoints.replace(&members, line)
     }
@@ -141,6 +139,7 @@ impl Shared {
 
     async fn forward(&self, mut parts: Parts, body: Body) -> Result<Response<Body>, UpstreamError> {
         let facts = Facts::get(&parts.extensions).cloned();
+        let takes_trailers = self.settings.protocol != Protocol::Http1 && takes_trailers(&parts.headers);
         let switch = Switch::take(&mut parts, !body.is_end_stream(), &self.settings.upgrades, &self.random);
         let prepared = switch.and_then(|switch| {
             head::prepare(&mut parts, facts.as_ref(), &self.settings.pseudonym)?;
@@ -149,9 +148,8 @@ impl Shared {
         match prepared {
             Ok(None) => {}
             Ok(Some(switch)) => switch.put(&mut parts),
-            Err(refusal) => return Ok(refusal.into_response(&Asked::of(&parts))),
+            Err(refusal) => return Ok(refusal.into_response(&Client::of(&parts))),
         }
-        head::frame_explicitly(&mut parts, &body);
         let start = self.clock.now();
         let progress = (!body.is_end_stream()).then(|| Arc::new(Progress::new(&self.clock)));
         let body = match &progress {
@@ -162,31 +160,22 @@ impl Shared {
         let try_end = facts.as_ref().and_then(Facts::try_end);
         let patience =
             Patience { start, progress, own, try_end, response_timeout: self.settings.response_timeout };
-        let mut until = patience.end();
         let key = self.endpoints.balance().policy.key_of(&parts);
-        let request = Request::from_parts(parts, body);
-        let mut exchange = pin!(self.exchange(request, key, facts.as_ref(), &patience));
-        loop {
-            if let Some(outcome) = self.clock.timeout(until, exchange.as_mut()).await {
-                return outcome;
-            }
-            match patience.end() {
-                later if later > until => until = later,
-                _ => return Err(UpstreamError::new(ErrorKind::Timeout)),
-            }
-        }
+        let asked = Asked::new(parts.uri.clone(), takes_trailers);
+        self.exchange(Request::from_parts(parts, body), asked, key, facts.as_ref(), &patience).await
     }
 
     /// Tries one endpoint after the other until one takes the request. Those whose guard says no are passed over.
     async fn exchange(
         &self,
         mut request: Request<Body>,
+        mut asked: Asked,
         key: Option<u64>,
         facts: Option<&Facts>,
         patience: &Patience,
     ) -> Result<Response<Body>, UpstreamError> {
-        let deadline = patience.end();
-        let asked = request.uri().clone();
+        let call = Call { settings: &self.settings, patience, clock: &self.clock, random: &self.random };
+        let mut is_busy = false;
         let mut failure = None;
         let mut retry_after: Option<Duration> = None;
         // Whoever holds the list keeps the connections of endpoints that vanish meanwhile.
@@ -205,10 +194,9 @@ impl Shared {
                 }
             };
             if let Some(facts) = facts {
-                facts.set_endpoint(line.endpoint.url());
+                facts.set_endpoint(line.endpoint().url());
             }
-            self.address(&mut request, &asked, &line.endpoint)?;
-            match self.try_line(line, request, deadline, &mut attempt).await {
+            match line.exchange(request, &mut asked, &call, &mut attempt).await {
                 Ok(response) => return Ok(response),
                 Err(Unanswered::Unsent(unsent, error)) => {
                     attempt.failed(&error);
@@ -219,139 +207,29 @@ impl Shared {
                     attempt.failed(&error);
                     return Err(error);
                 }
+                Err(Unanswered::Busy(unsent)) => {
+                    request = *unsent;
+                    is_busy = true;
+                }
             }
         }
         match (failure, retry_after) {
+            _ if is_busy => Ok(busy().into_response(&Client::of_request(&request))),
             (Some(error), _) => Err(error),
-            (None, Some(after)) => Ok(all_open(after).into_response(&Asked::of_request(&request))),
+            (None, Some(after)) => Ok(all_open(after).into_response(&Client::of_request(&request))),
             (None, None) => Err(UpstreamError::new(ErrorKind::NoEndpoint)),
         }
     }
-
-    fn address(
-        &self,
-        request: &mut Request<Body>,
-        asked: &http::Uri,
-        endpoint: &Endpoint,
-    ) -> Result<(), UpstreamError> {
-        let target = endpoint.target(asked);
-        *request.uri_mut() = target.ok_or_else(|| {
-            UpstreamError::because(ErrorKind::Protocol, "the target is too long to be forwarded")
-        })?;
-        let headers = request.headers_mut();
-        if self.settings.host == HostPolicy::Upstream || !headers.contains_key(header::HOST) {
-            headers.insert(header::HOST, endpoint.host_header().clone());
-        }
-        Ok(())
-    }
-
-    /// Kept connections first: any of them may turn out to be closed, and gives the request back unsent then.
-    async fn try_line(
-        &self,
-        line: &Line,
-        mut request: Request<Body>,
-        deadline: Instant,
-        attempt: &mut Attempt<'_>,
-    ) -> Result<Response<Body>, Unanswered> {
-        if let Some(switch) = Switch::of(&request).cloned() {
-            return self.try_switch(line, request, switch, deadline, attempt).await;
-        }
-        while let Some(connection) = line.pool.take() {
-            match self.send(line, connection, request, attempt).await {
-                Err(Unanswered::Unsent(unsent, _)) => request = *unsent,
-                answered => return answered,
-            }
-        }
-        match self.connect(line, deadline).await {
-            Ok(connection) => self.send(line, connection, request, attempt).await,
-            // Nobody waits for another endpoint any more.
-            Err(error) if error.kind() == ErrorKind::Timeout => Err(Unanswered::Failed(error)),
-            Err(error) => Err(Unanswered::Unsent(Box::new(request), error)),
-        }
-    }
-
-    /// A connection of its own, which ends with the answer unless it becomes a tunnel.
-    async fn try_switch(
-        &self,
-        line: &Line,
-        request: Request<Body>,
-        switch: Switch,
-        deadline: Instant,
-        attempt: &mut Attempt<'_>,
-    ) -> Result<Response<Body>, Unanswered> {
-        let mut connection = match self.connect(line, deadline).await {
-            Ok(connection) => connection,
-            Err(error) if error.kind() == ErrorKind::Timeout => return Err(Unanswered::Failed(error)),
-            Err(error) => return Err(Unanswered::Unsent(Box::new(request), error)),
-        };
-        let response = connection.send(request).await?;
-        let judged = switch.judge(response, &self.settings.upgrades, &self.clock, &self.random);
-        match judged.map_err(Unanswered::Failed)? {
-            Judged::Switched(response) => {
-                let (head, body) = response.into_parts();
-                // A tunnel that breaks says nothing of its endpoint: clients close as they like.
-                drop(attempt.answered(&head));
-                Ok(Response::from_parts(head, body))
-            }
-            Judged::Ordinary(response) => {
-                let once = Arc::new(Pool::new(0, Duration::ZERO));
-                self.answer(response, connection, &once, attempt)
-            }
-        }
-    }
-
-    async fn connect(&self, line: &Line, deadline: Instant) -> Result<Connection, UpstreamError> {
-        let until = deadline.min(self.clock.now() + self.settings.connect_timeout);
-        match self.clock.timeout(until, Connection::open(&line.endpoint)).await {
-            Some(outcome) => outcome,
-            None if until == deadline => {
-                Err(UpstreamError::because(ErrorKind::Timeout, "still connecting").unsent())
-            }
-            None => {
-                let silent = format!("no connection within {:?}", self.settings.connect_timeout);
-                Err(UpstreamError::because(ErrorKind::Connect, silent))
-            }
-        }
-    }
-
-    async fn send(
-        &self,
-        line: &Line,
-        mut connection: Connection,
-        request: Request<Body>,
-        attempt: &mut Attempt<'_>,
-    ) -> Result<Response<Body>, Unanswered> {
-        let response = connection.send(request).await?;
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            let unasked = "the upstream switched protocols without being asked";
-            return Err(Unanswered::Failed(UpstreamError::because(ErrorKind::Protocol, unasked)));
-        }
-        self.answer(response, connection, &line.pool, attempt)
-    }
-
-    /// An upstream's answer as it is passed on; `pool` gets the connection back.
-    fn answer(
-        &self,
-        response: Response<Incoming>,
-        connection: Connection,
-        pool: &Arc<Pool>,
-        attempt: &mut Attempt<'_>,
-    ) -> Result<Response<Body>, Unanswered> {
-        let (mut head, body) = response.into_parts();
-        if let Err(wrong) = forwarding::check_answer_framing(&mut head.headers) {
-            return Err(Unanswered::Failed(UpstreamError::because(ErrorKind::Protocol, wrong)));
-        }
-        forwarding::remove_hop_by_hop(&mut head.headers);
-        head.version = Version::HTTP_11;
-        // What hyper left here belongs to the connection behind us.
-        head.extensions = http::Extensions::new();
-        let idle_timeout = self.settings.body_idle_timeout;
-        let body = ResponseBody::new(body, connection, pool, idle_timeout, self.clock.clone());
-        let (admitted, visit) = attempt.answered(&head);
-        let body = body.watched_by(admitted, visit);
-        Ok(Response::from_parts(head, Body::new(body)))
-    }
 }
+
+/// Every connection to every endpoint is taken, and so is every place in line.
+fn busy() -> Refusal {
+    let detail = "the upstream has as many requests as it may have";
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, "upstream_busy", detail).retry_after(BUSY)
+}
+
+/// When to come back to a busy upstream: most answers take less.
+const BUSY: Duration = Duration::from_secs(1);
 
 /// No endpoint may be asked at the moment.
 fn all_open(after: Duration) -> Refusal {

@@ -1,10 +1,9 @@
 //! What a request's head becomes before it is forwarded.
 
-use http::{HeaderValue, Method, StatusCode, Version, header, request::Parts};
-use http_body::Body as HttpBody;
+use http::{HeaderValue, Method, StatusCode, header, request::Parts};
 
 use crate::{
-    Body, Facts, Refusal,
+    Facts, Refusal,
     forwarding::{self, Pseudonym},
 };
 
@@ -23,7 +22,6 @@ pub(super) fn prepare(head: &mut Parts, facts: Option<&Facts>, pseudonym: &Pseud
     if let Some(id) = facts.and_then(Facts::request_id) {
         head.headers.insert(forwarding::X_REQUEST_ID, id.as_header().clone());
     }
-    head.version = Version::HTTP_11;
     Ok(())
 }
 
@@ -50,14 +48,4 @@ fn name_one_host(head: &mut Parts) -> Result<(), Refusal> {
         head.headers.insert(header::HOST, host);
     }
     Ok(())
-}
-
-/// hyper takes a `GET` or `HEAD` whose body has no known length for one without a body, and would drop the bytes.
-pub(super) fn frame_explicitly(head: &mut Parts, body: &Body) {
-    let is_framed = body.is_end_stream()
-        || body.size_hint().exact().is_some()
-        || head.headers.contains_key(header::CONTENT_LENGTH);
-    if !is_framed {
-        head.headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    }
 }

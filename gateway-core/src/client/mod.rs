@@ -25,16 +25,26 @@
 //! | silence inside a response body | 60 s | the transfer breaks off |
 //! | idle connections per endpoint | 64, for 30 s | closed |
 
+mod address;
 mod attempt;
 mod body;
 mod checker;
+mod connect;
 mod connection;
+mod counts;
 mod explain;
 mod forward;
+mod h1;
+mod h2;
 mod head;
+mod idle;
 mod line;
+mod places;
 mod pool;
 mod progress;
+mod shard;
+mod socket;
+mod timer;
 mod upgrade;
 
 pub use body::ResponseBody;

@@ -7,6 +7,8 @@
 mod by_name;
 #[cfg(feature = "server")]
 mod certificate;
+#[cfg(feature = "client")]
+mod client;
 #[cfg(feature = "server")]
 mod files;
 mod pem;
@@ -24,6 +26,8 @@ use rustls::crypto::CryptoProvider;
 
 #[cfg(feature = "server")]
 pub use certificate::Certificate;
+#[cfg(feature = "client")]
+pub use client::ClientTls;
 #[cfg(feature = "server")]
 pub use files::ServerTlsFiles;
 #[cfg(feature = "server")]

@@ -8,7 +8,7 @@
 //! let orders = Upstream::new(["http://10.0.0.1:8080", "http://10.0.0.2:8080/v2"]).build();
 //! assert!(orders.is_ok());
 //! let error = Upstream::new(["http//10.0.0.1"]).build().unwrap_err();
-//! assert_eq!(error.to_string(), "endpoint `http//10.0.0.1`: expected http://HOST[:PORT][/PATH]");
+//! assert_eq!(error.to_string(), "endpoint `http//10.0.0.1`: expected http(s)://HOST[:PORT][/PATH]");
 //! ```
 
 pub mod discover;
@@ -17,7 +17,9 @@ mod guard;
 pub mod health;
 pub mod pick;
 mod preference;
+mod protocol;
 pub mod set;
+mod settings;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -28,7 +30,9 @@ pub use endpoint::Endpoint;
 pub(crate) use guard::Admitted;
 pub use guard::{EndpointGuard, Ticket, TryEnd};
 pub use preference::{Panic, Preference, Settled};
+pub use protocol::Protocol;
 pub use set::Balance;
+pub(crate) use settings::Settings;
 
 /// A set of equal endpoints and how to talk to them.
 #[derive(Clone, Debug)]
@@ -55,21 +59,6 @@ impl fmt::Debug for Guards {
     }
 }
 
-/// How to talk to an upstream.
-#[derive(Clone, Debug)]
-pub(crate) struct Settings {
-    pub(crate) connect_timeout: Duration,
-    pub(crate) response_timeout: Duration,
-    pub(crate) body_idle_timeout: Duration,
-    pub(crate) idle_timeout: Duration,
-    pub(crate) max_idle: usize,
-    pub(crate) host: HostPolicy,
-    pub(crate) pseudonym: Pseudonym,
-    /// And the label of the upstream.
-    pub(crate) meter: Option<(Meter, String)>,
-    pub(crate) upgrades: Upgrades,
-}
-
 /// Which `Host` an upstream sees.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HostPolicy {
@@ -92,17 +81,7 @@ impl Upstream {
         Self {
             members: members.into_iter().collect(),
             balance: Balance::default(),
-            settings: Settings {
-                connect_timeout: Duration::from_secs(1),
-                response_timeout: Duration::from_secs(30),
-                body_idle_timeout: Duration::from_secs(60),
-                idle_timeout: Duration::from_secs(30),
-                max_idle: 64,
-                host: HostPolicy::Preserve,
-                pseudonym: Pseudonym::default(),
-                meter: None,
-                upgrades: Upgrades::default(),
-            },
+            settings: Settings::default(),
             guards: None,
         }
     }
@@ -156,7 +135,59 @@ impl Upstream {
         self
     }
 
-    /// Counts what becomes of its endpoints, under this label; see [`Counts`](set::Counts).
+    /// How many connections to one endpoint may be open at once, used and unused ones. 1,024: what a usual server
+    /// takes; past it requests wait in line. Over HTTP/2 a connection carries as many requests at once as the endpoint
+    /// allows, at most 100.
+    #[must_use]
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.settings.max_connections = connections;
+        self
+    }
+
+    /// How many requests may wait for a connection to one endpoint, first come, first served, within their deadline.
+    /// 1,024: a burst as large as what is under way. Past it another endpoint is tried, and the answer is 503
+    /// `upstream_busy` with `Retry-After` if there is none.
+    #[must_use]
+    pub fn max_waiting(mut self, requests: usize) -> Self {
+        self.settings.max_waiting = requests;
+        self
+    }
+
+    /// How old a connection may get before it takes no more requests. 10 minutes: a name that leads elsewhere now
+    /// is noticed by then.
+    #[must_use]
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.settings.max_age = age;
+        self
+    }
+
+    /// How many requests a connection may take. As many as there are by default.
+    #[must_use]
+    pub fn max_requests(mut self, requests: u64) -> Self {
+        self.settings.max_requests = requests;
+        self
+    }
+
+    /// Which HTTP the endpoints speak.
+    #[must_use]
+    pub fn protocol(mut self, protocol: Protocol) -> Self {
+        self.settings.protocol = protocol;
+        self
+    }
+
+    /// How `https` endpoints are recognised, and how they recognise us. By default the system's authorities decide,
+    /// and we show no certificate.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: crate::tls::ClientTls) -> Self {
+        self.settings.tls = Some(tls);
+        self
+    }
+
+    /// Counts what becomes of its endpoints, under this label; see [`Counts`](set::Counts). And the connections:
+    /// `gateway_upstream_connections{upstream,endpoint,state}` (`open` counts all, `idle` those kept unused over
+    /// HTTP/1.1), `gateway_upstream_connections_opened_total`, `gateway_upstream_connections_reused_total` and
+    /// `gateway_upstream_resent_total`.
     #[must_use]
     pub fn meter(mut self, meter: &Meter, upstream: impl Into<String>) -> Self {
         self.settings.meter = Some((meter.clone(), upstream.into()));
@@ -213,36 +244,14 @@ impl Upstream {
     ///
     /// # Errors
     /// Names the setting and the value that cannot be used: no endpoint, an endpoint that is no such URL, a time of
-    /// zero (but for `idle_timeout`, where it means that no connection is kept) or of more than ten years.
+    /// zero (but for `idle_timeout`, where it means that no connection is kept) or of more than ten years, a
+    /// certificate or key that cannot be read.
     pub fn build(self) -> Result<Forward, UpstreamConfigError> {
         if self.members.is_empty() {
             return Err(UpstreamConfigError("an upstream needs at least one endpoint".to_owned()));
         }
         self.settings.check()?;
         Forward::new(self.members, self.balance, self.guards, self.settings)
-    }
-}
-
-impl Settings {
-    /// Times without which nothing could succeed, or that could not be added to a moment.
-    fn check(&self) -> Result<(), UpstreamConfigError> {
-        self.upgrades.check()?;
-        let times = [
-            ("connect_timeout", self.connect_timeout, Duration::from_nanos(1)),
-            ("response_timeout", self.response_timeout, Duration::from_nanos(1)),
-            ("body_idle_timeout", self.body_idle_timeout, Duration::from_nanos(1)),
-            ("idle_timeout", self.idle_timeout, Duration::ZERO),
-        ];
-        let tunnel = self.upgrades.times().map(|(name, time)| (name, time, Duration::from_nanos(1)));
-        for (name, time, at_least) in times.into_iter().chain(tunnel) {
-            if time < at_least {
-                return Err(UpstreamConfigError(format!("{name} `{time:?}`: it must be more than zero")));
-            }
-            if time > LONGEST {
-                return Err(UpstreamConfigError(format!("{name} `{time:?}`: it is longer than ten years")));
-            }
-        }
-        Ok(())
     }
 }
 
@@ -258,11 +267,9 @@ impl fmt::Display for UpstreamConfigError {
 
 impl std::error::Error for UpstreamConfigError {}
 
-const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{settings::LONGEST, *};
 
     #[test]
     fn a_mistake_is_named_with_its_value() {

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "tls")]
+use gateway_core::tls::ClientTls;
 use gateway_core::{
     client::Forward,
     identity::Identity,
     tunnel::Upgrades,
-    upstream::{HostPolicy, Upstream},
+    upstream::{HostPolicy, Protocol, Upstream},
 };
 
 use super::{Section, Words, balance, health};
@@ -24,6 +26,17 @@ use crate::circuit_breaker::EndpointBreakers;
 ///   body_idle_timeout: 60s
 ///   idle_timeout: 30s
 ///   max_idle: 64
+///   max_connections: 1024
+///   max_waiting: 1024
+///   max_age: 10m
+///   max_requests: 10000                                # without it as many as there are
+///   protocol: http1                                    # http1 | http2 | auto
+///   tls:                                               # for https:// endpoints; every key may be left out
+///     ca: ca.pem                                       # instead of the system's authorities
+///     certificate: gateway.pem                         # what we show, with its key
+///     key: gateway.key
+///     server_name: orders.internal                     # instead of the endpoint's host
+///     names: [spiffe://cluster/orders]                 # one of these has to stand in the certificate, too
 ///   host: preserve                                     # preserve | upstream
 ///   upgrades: [websocket]                              # or, with more to say:
 ///   upgrades:
@@ -75,13 +88,19 @@ fn long(section: &mut Section<'_>) -> Option<Upstream> {
     let body_idle_timeout = section.optional::<Duration>("body_idle_timeout");
     let idle_timeout = section.optional::<Duration>("idle_timeout");
     let max_idle = section.optional::<usize>("max_idle");
+    let max_connections = section.optional::<usize>("max_connections");
+    let max_waiting = section.optional::<usize>("max_waiting");
+    let max_age = section.optional::<Duration>("max_age");
+    let max_requests = section.optional::<u64>("max_requests");
+    let protocol = section.or("protocol", Protocol::Http1);
+    let tls = tls(section);
     let host = section.or("host", HostPolicy::Preserve);
     let upgrades = section.either::<Vec<String>, _>(
         "upgrades",
         |protocols| Some(Upgrades::new(protocols)),
         long_upgrades,
     );
-    let mut upstream = Upstream::of(members?).balance(balance).host(host);
+    let mut upstream = Upstream::of(members?).balance(balance).host(host).protocol(protocol);
     if let Some(timeout) = connect_timeout {
         upstream = upstream.connect_timeout(timeout);
     }
@@ -97,10 +116,75 @@ fn long(section: &mut Section<'_>) -> Option<Upstream> {
     if let Some(connections) = max_idle {
         upstream = upstream.max_idle(connections);
     }
+    if let Some(connections) = max_connections {
+        upstream = upstream.max_connections(connections);
+    }
+    if let Some(requests) = max_waiting {
+        upstream = upstream.max_waiting(requests);
+    }
+    if let Some(age) = max_age {
+        upstream = upstream.max_age(age);
+    }
+    if let Some(requests) = max_requests {
+        upstream = upstream.max_requests(requests);
+    }
+    #[cfg(feature = "tls")]
+    if let Some(tls) = tls {
+        upstream = upstream.tls(tls);
+    }
+    #[cfg(not(feature = "tls"))]
+    let () = tls.unwrap_or_default();
     if let Some(upgrades) = upgrades {
         upstream = upstream.upgrades(upgrades.meter(&section.context().meter));
     }
     Some(upstream)
+}
+
+/// Files are read now, so that a mistake in one is found before the first request.
+#[cfg(feature = "tls")]
+fn tls(section: &mut Section<'_>) -> Option<ClientTls> {
+    section.section("tls", |section| {
+        let authorities = pem(section, "ca");
+        let (certificate, key) = (pem(section, "certificate"), pem(section, "key"));
+        let server_name = section.optional::<String>("server_name");
+        let names = section.optional::<Vec<String>>("names");
+        let mut tls = ClientTls::default();
+        if let Some(authorities) = authorities {
+            tls = tls.authorities(authorities);
+        }
+        match (section.has("certificate"), section.has("key")) {
+            (true, false) => section.fail("certificate", "it needs its `key`"),
+            (false, true) => section.fail("key", "it needs its `certificate`"),
+            _ => {}
+        }
+        if let (Some(certificate), Some(key)) = (certificate, key) {
+            tls = tls.identity(certificate, key);
+        }
+        if let Some(name) = server_name {
+            tls = tls.server_name(name);
+        }
+        if let Some(names) = names {
+            tls = tls.names(names);
+        }
+        Some(tls)
+    })
+}
+
+#[cfg(not(feature = "tls"))]
+fn tls(section: &mut Section<'_>) -> Option<()> {
+    if section.has("tls") {
+        section.fail("tls", "this needs the feature `tls`, which is not built in");
+    }
+    None
+}
+
+/// What a file holds. The text of an error names the file, never what it holds.
+#[cfg(feature = "tls")]
+fn pem(section: &mut Section<'_>, key: &'static str) -> Option<Vec<u8>> {
+    let name = section.optional::<String>(key)?;
+    let path = section.file_at(key, &name)?;
+    let read = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()));
+    section.checked(key, read)
 }
 
 fn long_upgrades(section: &mut Section<'_>) -> Option<Upgrades> {
@@ -119,6 +203,11 @@ fn long_upgrades(section: &mut Section<'_>) -> Option<Upgrades> {
         upgrades = upgrades.max_duration(duration);
     }
     Some(upgrades)
+}
+
+impl Words for Protocol {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("http1", Self::Http1), ("http2", Self::Http2), ("auto", Self::Auto)];
 }
 
 impl Words for HostPolicy {

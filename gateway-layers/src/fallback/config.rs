@@ -104,7 +104,7 @@ mod tests {
             ("{body: x}", "fallback: `status` or `upstream` is missing"),
             ("{status: 200, upstream: 'http://b'}", "fallback.status: it is the upstream that answers"),
             ("{body: x, upstream: 'http://b'}", "fallback.body: it is the upstream that answers"),
-            ("{upstream: 'b'}", "fallback.upstream: endpoint `b`: expected http://HOST[:PORT][/PATH]"),
+            ("{upstream: 'b'}", "fallback.upstream: endpoint `b`: expected http(s)://HOST[:PORT][/PATH]"),
             ("{status: 200, on: [404]}", "fallback.on: what is below 500 is the client's mistake"),
             ("{status: 200, keep: 1KiB}", "fallback.keep: a fixed answer needs nothing"),
             ("{status: 200, credentials: pass}", "fallback.credentials: a fixed answer needs nothing"),

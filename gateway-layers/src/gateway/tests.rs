@@ -123,8 +123,8 @@ fn every_mistake_is_told_with_the_name_of_its_route() {
     assert_eq!(
         error.to_string().lines().collect::<Vec<_>>(),
         [
-            "route `one`: upstream: endpoint `nowhere`: expected http://HOST[:PORT][/PATH]",
-            "route `two`: upstream: endpoint `nowhere`: expected http://HOST[:PORT][/PATH]",
+            "route `one`: upstream: endpoint `nowhere`: expected http(s)://HOST[:PORT][/PATH]",
+            "route `two`: upstream: endpoint `nowhere`: expected http(s)://HOST[:PORT][/PATH]",
             "route `two`: it can never be told apart from the rule `one`; both match `GET /a/any`",
             "route `*c`: host `*`: expected a name such as api.example.com or *.example.com",
             "route `*c`: path `c`: a path starts with `/`",

@@ -90,7 +90,7 @@ impl RemoteKeys {
     /// Keys from a URL; see [`Fetch`](gateway_core::fetch::Fetch).
     ///
     /// # Errors
-    /// When it is no URL that can be asked; `https` is not supported yet.
+    /// When it is no URL that can be asked; `https` needs the feature `tls`.
     #[cfg(feature = "client")]
     pub fn from_url(
         url: &str,

@@ -63,8 +63,8 @@ fn what_would_not_be_safe_is_a_mistake() {
         (jwt("audience: a, jwks: 'http://127.0.0.1:1/keys', algorithms: [none]"), "expected RS256"),
         (jwt("audience: a, jwks: 'http://127.0.0.1:1/keys', algorithms: [HS256]"), "never comes from a URL"),
         (
-            jwt("audience: a, jwks: 'https://127.0.0.1/keys', algorithms: [RS256]"),
-            "https is not supported yet",
+            jwt("audience: a, jwks: 'ftp://127.0.0.1/keys', algorithms: [RS256]"),
+            "expected http(s)://HOST[:PORT][/PATH]",
         ),
         (jwt("audience: a, jwks: 'http://u:p@127.0.0.1/keys', algorithms: [RS256]"), "a password in it"),
         (jwt(&format!("audience: a, algorithms: [RS256], keys: [{{{pem}}}]")), "names its own algorithm"),
