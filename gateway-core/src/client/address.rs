@@ -36,11 +36,12 @@ impl Asked {
             body.is_end_stream() || body.size_hint().exact().is_some()
         };
         let headers = request.headers_mut();
+        // It may have been said on the way to an endpoint that spoke HTTP/2.
+        headers.remove(header::TE);
         if policy == HostPolicy::Upstream {
             headers.insert(header::HOST, endpoint.host_header().clone());
         } else if let Some(host) = self.host.take() {
             headers.insert(header::HOST, host);
-            headers.remove(header::TE);
         } else if !headers.contains_key(header::HOST) {
             headers.insert(header::HOST, endpoint.host_header().clone());
         }
@@ -78,16 +79,6 @@ impl Asked {
     }
 }
 
-/// Whether the client takes trailers (RFC 9110 section 10.1.4).
-pub(super) fn takes_trailers(headers: &HeaderMap) -> bool {
-    let says = |line: &HeaderValue| {
-        line.as_bytes()
-            .split(|&byte| byte == b',')
-            .any(|part| part.trim_ascii().eq_ignore_ascii_case(b"trailers"))
-    };
-    headers.get_all(header::TE).iter().any(says)
-}
-
 /// HTTP/2 clients may send a cookie a line; HTTP/1.1 servers expect one line (RFC 9113 section 8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
     let mut lines = headers.get_all(header::COOKIE).iter();
@@ -109,6 +100,7 @@ fn too_long() -> UpstreamError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::forwarding::takes_trailers;
 
     fn asked() -> (Asked, Request<Body>) {
         let mut request = Request::get("/x?y").body(Body::empty()).unwrap();
