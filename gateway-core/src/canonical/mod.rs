@@ -122,7 +122,12 @@ impl Admit for Canonical {
             }
             // Here, before any layer adds a header of its own: naming it in `Connection` must not take it away again
             // at the forwarder (RFC 9110 section 7.6.1).
+            let takes_trailers = forwarding::takes_trailers(&head.headers);
             forwarding::remove_hop_by_hop(&mut head.headers);
+            // The one thing of `TE` that the forwarder asks for, and that gRPC cannot do without.
+            if takes_trailers {
+                head.headers.insert(http::header::TE, http::HeaderValue::from_static("trailers"));
+            }
             self.owned.remove_from(&mut head.headers);
             self.owned.remove_from_trailer_list(&mut head.headers);
             forwarding::join_cookies(&mut head.headers);

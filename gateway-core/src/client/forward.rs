@@ -12,7 +12,7 @@ use http_body::Body as HttpBody;
 use tower_service::Service;
 
 use super::{
-    address::{Asked, takes_trailers},
+    address::Asked,
     attempt::{Attempt, Patience},
     checker::Checker,
     connection::Unanswered,
@@ -140,7 +140,8 @@ impl Shared {
 
     async fn forward(&self, mut parts: Parts, body: Body) -> Result<Response<Body>, UpstreamError> {
         let facts = Facts::get(&parts.extensions).cloned();
-        let takes_trailers = self.settings.protocol != Protocol::Http1 && takes_trailers(&parts.headers);
+        let takes_trailers =
+            self.settings.protocol != Protocol::Http1 && crate::forwarding::takes_trailers(&parts.headers);
         let switch = Switch::take(&mut parts, !body.is_end_stream(), &self.settings.upgrades, &self.random);
         let prepared = switch.and_then(|switch| {
             head::prepare(&mut parts, facts.as_ref(), &self.settings.pseudonym)?;

@@ -22,6 +22,7 @@ pub(crate) use hop_by_hop::{nominates_essential, stands_for_another_hops_field};
 pub use max_forwards::spend_max_forwards;
 pub(crate) use max_forwards::{options_answered, trace_refused};
 pub use owned::OwnedHeaders;
+pub(crate) use trailers::takes_trailers;
 pub use trailers::{remove_from_trailer_list, remove_from_trailers};
 pub use via::{Pseudonym, append_via};
 

@@ -54,6 +54,16 @@ fn is_trailer(name: &HeaderName) -> bool {
     !is_of_the_head && !is_hop_by_hop(name) && !is_forwarded_name(name)
 }
 
+/// Whether the client takes trailers (RFC 9110 section 10.1.4).
+pub(crate) fn takes_trailers(headers: &HeaderMap) -> bool {
+    let says = |line: &HeaderValue| {
+        line.as_bytes()
+            .split(|&byte| byte == b',')
+            .any(|part| part.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+    };
+    headers.get_all(header::TE).iter().any(says)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,7 @@ mod common;
 
 mod browser;
 mod clients;
-//mod grpc;
+mod grpc;
 mod load;
 mod nginx;
 mod parties;
