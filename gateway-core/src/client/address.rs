@@ -1,4 +1,4 @@
-use http::{HeaderMap, HeaderValue, Request, Uri, Version, header, uri::Authority};
+use http::{HeaderValue, Request, Uri, Version, header, uri::Authority};
 use http_body::Body as _;
 
 use crate::{
@@ -77,16 +77,6 @@ impl Asked {
     }
 }
 
-/// Whether the client takes trailers (RFC 9110 section 10.1.4).
-pub(super) fn takes_trailers(headers: &HeaderMap) -> bool {
-    let says = |line: &HeaderValue| {
-        line.as_bytes()
-            .split(|&byte| byte == b',')
-            .any(|part| part.trim_ascii().eq_ignore_ascii_case(b"trailers"))
-    };
-    headers.get_all(header::TE).iter().any(says)
-}
-
 fn too_long() -> UpstreamError {
     UpstreamError::because(ErrorKind::Protocol, "the target is too long to be forwarded")
 }
@@ -119,16 +109,5 @@ mod tests {
         assert_eq!(request.uri(), "http://10.0.0.1:81/base/x?y");
         asked.over_http1(&mut request, &endpoint, HostPolicy::Upstream).unwrap();
         assert_eq!(request.headers()["host"], "10.0.0.1:81");
-    }
-
-    #[test]
-    fn only_a_client_that_says_so_takes_trailers() {
-        for (te, takes) in
-            [("trailers", true), ("gzip , Trailers", true), ("gzip", false), ("trailers;q=1", false)]
-        {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::TE, HeaderValue::from_static(te));
-            assert_eq!(takes_trailers(&headers), takes, "{te}");
-        }
     }
 }

@@ -94,4 +94,15 @@ mod tests {
             assert_eq!(left, after, "{before}");
         }
     }
+
+    #[test]
+    fn only_a_client_that_says_so_takes_trailers() {
+        for (te, takes) in
+            [("trailers", true), ("gzip , Trailers", true), ("gzip", false), ("trailers;q=1", false)]
+        {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::TE, HeaderValue::from_static(te));
+            assert_eq!(takes_trailers(&headers), takes, "{te}");
+        }
+    }
 }
