@@ -17,7 +17,7 @@ mod parties;
 mod python;
 mod redis;
 mod stopping;
-//mod storms;
+mod storms;
 mod streams;
 mod upstream;
 mod websocket;
