@@ -68,7 +68,7 @@ pub mod fetch;
 pub mod server;
 #[cfg(feature = "testing")]
 pub mod testing;
-#[cfg(feature = "tls")]
+#[cfg(all(feature = "tls", any(feature = "client", feature = "server")))]
 pub mod tls;
 pub mod tunnel;
 #[cfg(feature = "client")]
