@@ -30,15 +30,12 @@ impl Connection {
     }
 
     /// Whether to keep a copy of this request: hyper does not give back what an endpoint refused (HTTP/2), or what was
-    /// on its way when an upstream closed a connection that had rested. Only what may be sent twice without doing
-    /// anything twice is copied.
+    /// on its way when an upstream closed a connection that was used before. Only what may be sent twice without doing
+    /// anything twice is copied. However short the connection rested, it may be closed: at 10 ms it was.
     pub(super) fn wants_copy(&self, request: &Request<Body>) -> bool {
         let is_small = request.body().is_end_stream() && request.method() != Method::CONNECT;
         match self {
-            Self::Http1(connection) => {
-                let is_reused = connection.requests > 0 && connection.rested >= Http1::COLD;
-                is_small && request.method().is_safe() && is_reused
-            }
+            Self::Http1(connection) => is_small && request.method().is_safe() && connection.requests > 0,
             Self::Http2(_) => is_small,
         }
     }
@@ -100,7 +97,9 @@ fn failure(error: hyper::Error) -> UpstreamError {
     UpstreamError::because(kind, error)
 }
 
-/// Whether the endpoint refused us while TLS began. Of errors that went through h2 the words alone are left.
+/// Whether the endpoint refused us while TLS began. Of errors that went through h2 the words alone are left, not the
+/// `rustls::Error` (it copies an error of the socket as kind and text); the test against a server that demands a
+/// certificate notices when rustls chooses other words.
 fn is_refused_by_tls(error: &std::io::Error) -> bool {
     let words = error.to_string();
     let Some(alert) = words.strip_prefix("received fatal alert: ") else { return false };

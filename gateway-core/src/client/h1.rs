@@ -24,8 +24,6 @@ pub(super) struct Http1 {
     pub(super) requests: u64,
     /// How long the upstream said that it keeps it.
     pub(super) promised: Option<Duration>,
-    /// How long it rested before this request.
-    pub(super) rested: Duration,
     pub(super) timer: Timer,
 }
 
@@ -38,10 +36,6 @@ pub(super) async fn start(io: TokioIo<Socket>) -> hyper::Result<http1::SendReque
 }
 
 impl Http1 {
-    /// From which rest on an upstream may have closed a connection unseen. None is too short: on a busy machine one
-    /// that rested for less than 10 ms was found closed.
-    pub(super) const COLD: Duration = Duration::ZERO;
-
     pub(super) fn new(
         sender: http1::SendRequest<Body>,
         runtime: runtime::Id,
@@ -55,7 +49,6 @@ impl Http1 {
             opened,
             requests: 0,
             promised: None,
-            rested: Duration::ZERO,
             timer: Timer::default(),
         })
     }

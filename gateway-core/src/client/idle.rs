@@ -10,7 +10,6 @@ pub(super) struct Idle<C>(VecDeque<Kept<C>>);
 #[derive(Debug)]
 struct Kept<C> {
     connection: C,
-    since: Instant,
     until: Instant,
 }
 
@@ -28,13 +27,12 @@ impl<C> Idle<C> {
         self.0.len()
     }
 
-    pub(super) fn put(&mut self, connection: C, since: Instant, until: Instant) {
-        self.0.push_back(Kept { connection, since, until });
+    pub(super) fn put(&mut self, connection: C, until: Instant) {
+        self.0.push_back(Kept { connection, until });
     }
 
-    /// The usable connection that was put last, and for how long it rested. Those above it that are closed or over
-    /// their time go.
-    pub(super) fn take(&mut self, now: Instant, look: impl Fn(&C) -> Found) -> Option<(C, Duration)> {
+    /// The usable connection that was put last. Those above it that are closed or over their time go.
+    pub(super) fn take(&mut self, now: Instant, look: impl Fn(&C) -> Found) -> Option<C> {
         for at in (0..self.0.len()).rev() {
             let kept = &self.0[at];
             let found = if now >= kept.until { Found::Closed } else { look(&kept.connection) };
@@ -43,7 +41,7 @@ impl<C> Idle<C> {
             }
             let kept = self.0.remove(at)?;
             if found == Found::Usable {
-                return Some((kept.connection, now.saturating_duration_since(kept.since)));
+                return Some(kept.connection);
             }
         }
         None
@@ -128,12 +126,12 @@ mod tests {
             let at = |second| start + Duration::from_secs(second);
             let mut idle = Idle::default();
             for (index, &(until, state)) in kept.iter().enumerate() {
-                idle.put((index, state), at(0), at(until));
+                idle.put((index, state), at(until));
             }
             let look = |&(_, state): &(usize, u8)| [Found::Usable, Found::Foreign, Found::Closed][usize::from(state)];
             let expected = kept.iter().rposition(|&(until, state)| now < until && state == 0);
             let taken = idle.take(at(now), look);
-            prop_assert_eq!(taken.map(|((index, _), _)| index), expected);
+            prop_assert_eq!(taken.map(|(index, _)| index), expected);
             let next = idle.expire(at(now), |&(_, state)| state == 2);
             let left: Vec<_> = kept
                 .iter()

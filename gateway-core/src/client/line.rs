@@ -224,8 +224,8 @@ fn copy_of(request: &Request<Body>) -> Box<Request<Body>> {
     Box::new(copy)
 }
 
-/// A failed request that may be sent again: the endpoint refused it or did not get to it, or a connection that had
-/// rested was closed under one that changes nothing (RFC 9110 section 9.2.2, RFC 9112 section 9.3.1).
+/// A failed request that may be sent again: the endpoint refused it or did not get to it, or a connection that was
+/// used before was closed under one that changes nothing (RFC 9110 section 9.2.2, RFC 9112 section 9.3.1).
 fn unsent_after_all(
     error: UpstreamError,
     copy: Option<Box<Request<Body>>>,

@@ -164,8 +164,7 @@ impl Pool {
             self.fewer_idle(before - shard.idle.len());
             taken
         });
-        let (mut connection, rested) = taken?;
-        connection.rested = rested;
+        let mut connection = taken?;
         connection.shard = worker.shard;
         if let Some(counts) = self.counts() {
             counts.reused.increment();
@@ -304,7 +303,7 @@ impl Pool {
         if let Some(counts) = self.counts() {
             counts.idle.add(1);
         }
-        lock(&self.shards[connection.shard]).idle.put(connection, now, now + rests);
+        lock(&self.shards[connection.shard]).idle.put(connection, now + rests);
         self.freed();
         self.keep_sweeping();
     }

@@ -54,9 +54,16 @@ impl Gateway {
         upgrades: Upgrades,
         settings: impl FnOnce(Server<Stack>) -> Server<Stack>,
     ) -> Self {
+        Self::start_to(Upstream::new([format!("http://{}", upstream.address)]), upgrades, settings).await
+    }
+
+    async fn start_to(
+        upstream: Upstream,
+        upgrades: Upgrades,
+        settings: impl FnOnce(Server<Stack>) -> Server<Stack>,
+    ) -> Self {
         let meter = Meter::default();
-        let url = format!("http://{}", upstream.address);
-        let forward = Upstream::new([url]).upgrades(upgrades.meter(&meter)).build().unwrap();
+        let forward = upstream.upgrades(upgrades.meter(&meter)).build().unwrap();
         let stack = ServiceBuilder::new()
             .layer(RescueLayer::default())
             .layer(CanonicalLayer::default())

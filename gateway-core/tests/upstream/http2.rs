@@ -22,7 +22,7 @@ fn forward(url: String) -> Forward {
 }
 
 /// Serves one connection at a time by hand.
-async fn by_hand<F>(
+pub(super) async fn by_hand<F>(
     serve: impl Fn(usize, Request<h2::RecvStream>, SendResponse<Bytes>) -> F + Send + Sync + 'static,
 ) -> (String, JoinHandle<()>)
 where

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod http2;
+mod interim;
 mod pool;
 mod tls;
 

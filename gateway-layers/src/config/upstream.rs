@@ -45,6 +45,8 @@ use crate::circuit_breaker::EndpointBreakers;
 ///     idle_timeout: 5m
 ///     max_duration: 24h
 /// ```
+///
+/// Files are seen from the document's folder.
 pub(super) fn read(
     route: &mut Section<'_>,
     breakers: Option<&EndpointBreakers>,
@@ -100,6 +102,9 @@ fn long(section: &mut Section<'_>) -> Option<Upstream> {
         |protocols| Some(Upgrades::new(protocols)),
         long_upgrades,
     );
+    if protocol == Protocol::Http2 && section.has("upgrades") {
+        section.fail("upgrades", "HTTP/2 alone has none of them; they need `protocol: http1` or `auto`");
+    }
     let mut upstream = Upstream::of(members?).balance(balance).host(host).protocol(protocol);
     if let Some(timeout) = connect_timeout {
         upstream = upstream.connect_timeout(timeout);
@@ -215,6 +220,8 @@ impl Words for HostPolicy {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    #[cfg(feature = "tls")]
+    use std::{fs, path::PathBuf};
 
     use gateway_core::{
         Body,
@@ -261,5 +268,109 @@ routes:
         let next = Context { shelf: Arc::new(context.shelf.next()), ..context };
         ask(&load(&text, &next), "/b").await;
         assert_eq!(upstream.connections(), 3, "the next graph goes on with them");
+    }
+
+    /// A folder with an authority of its own, until it is dropped.
+    #[cfg(feature = "tls")]
+    struct Folder(PathBuf);
+
+    #[cfg(feature = "tls")]
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("gateway-upstream-{name}-{}", std::process::id()));
+            fs::create_dir_all(&path).unwrap();
+            let folder = Self(path);
+            for name in ["ours", "other"] {
+                let made = rcgen::generate_simple_self_signed(["orders.test".to_owned()]).unwrap();
+                folder.write(&format!("{name}.pem"), &made.cert.pem());
+                folder.write(&format!("{name}.key"), &made.signing_key.serialize_pem());
+            }
+            folder.write("nothing.pem", "nothing");
+            folder
+        }
+
+        fn write(&self, name: &str, text: &str) {
+            fs::write(self.0.join(name), text).unwrap();
+        }
+
+        fn context(&self) -> Context {
+            Context { folder: self.0.clone(), ..Context::default() }
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            drop(fs::remove_dir_all(&self.0));
+        }
+    }
+
+    /// A document whose only upstream has these keys besides its endpoint.
+    fn with(keys: &str) -> String {
+        format!("routes:\n  - {{prefix: /, upstream: {{endpoints: 'https://10.0.0.1', {keys}}}}}\n")
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn every_key_is_taken_and_files_are_seen_from_the_folder_and_watched() {
+        let folder = Folder::new("good");
+        let load = |text: &str| load(text, &folder.context());
+        for keys in [
+            "protocol: http1, upgrades: [websocket]",
+            "protocol: http2",
+            "protocol: auto, upgrades: {protocols: [websocket]}",
+            "max_connections: 1, max_waiting: 0, max_age: 1s, max_requests: 1, max_idle: 0",
+            "tls: {}",
+            "tls: {ca: ours.pem, server_name: orders.test, names: [spiffe://a/orders, orders.test]}",
+        ] {
+            load(&with(keys));
+        }
+        let all = with("tls: {ca: other.pem, certificate: ours.pem, key: ours.key}");
+        let declared = load(&all);
+        let files: Vec<_> =
+            declared.files().iter().map(|file| file.strip_prefix(&folder.0).unwrap()).collect();
+        for name in ["other.pem", "ours.pem", "ours.key"] {
+            assert!(files.contains(&std::path::Path::new(name)), "{name}: {files:?}");
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn mistakes_are_told_with_their_key() {
+        let folder = Folder::new("bad");
+        let mut wrong = Vec::new();
+        for (keys, expected) in [
+            ("protocol: http3", "upstream.protocol: expected http1, http2 or auto, found `http3`"),
+            ("protocol: http2, upgrades: [websocket]", "upstream.upgrades: HTTP/2 alone has none of them"),
+            ("max_connections: 0", "upstream: max_connections `0`: no request could be sent"),
+            ("max_requests: 0", "upstream: max_requests `0`: no request could be sent"),
+            ("max_age: 0s", "upstream: max_age `0ns`: it must be more than zero"),
+            ("max_waiting: -1", "upstream.max_waiting: expected"),
+            ("tls: {ca: gone.pem}", "upstream.tls.ca: `gone.pem` cannot be read: No such file"),
+            ("tls: {ca: nothing.pem}", "tls: authorities: there is no `BEGIN CERTIFICATE` in it"),
+            ("tls: {certificate: ours.pem}", "upstream.tls.certificate: it needs its `key`"),
+            ("tls: {key: ours.key}", "upstream.tls.key: it needs its `certificate`"),
+            ("tls: {certificate: ours.pem, key: other.key}", "tls: certificate and key cannot be used"),
+            ("tls: {certificate: ours.pem, key: ours.pem}", "tls: key: there is no readable"),
+            ("tls: {server_name: 'a b'}", "tls: server_name: `a b` is no host name and no address"),
+            ("tls: {cert: ours.pem}", "upstream.tls: unknown key `cert`"),
+        ] {
+            let text = with(keys);
+            let said = config::load(Source { name: "test", text: &text }, |_| None, &folder.context());
+            let said = said.map_or_else(|problems| problems.to_string(), |_| "nothing".to_owned());
+            if !said.contains(expected) || said.contains("PRIVATE KEY-----") {
+                wrong.push(format!("{keys}: {said}"));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn what_is_not_built_in_is_said() {
+        let text = with("tls: {}");
+        let said = config::load(Source { name: "test", text: &text }, |_| None, &Context::default());
+        let said = said.map(drop).unwrap_err().to_string();
+        assert!(said.contains("needs the feature `tls`"), "{said}");
     }
 }
