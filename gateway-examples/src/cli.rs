@@ -21,7 +21,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Sub {
-    /// Serve a YAML file until SIGTERM or Ctrl-C
+    /// Serve a YAML file until SIGTERM or Ctrl-C, and follow its changes
     Run(RunArgs),
     /// Read a YAML file, say everything that is wrong with it, and exit with 0 or 2
     Check {
@@ -29,6 +29,8 @@ enum Sub {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Print the JSON Schema of the file, for editors and for programs that write it
+    Schema,
 }
 
 #[derive(Debug, Args)]
@@ -44,6 +46,7 @@ pub(crate) enum Command {
     Demo,
     Run { config: PathBuf },
     Check { file: PathBuf },
+    Schema,
 }
 
 impl Cli {
@@ -51,6 +54,7 @@ impl Cli {
         match (self.command, self.config) {
             (Some(Sub::Run(RunArgs { config })), _) | (None, Some(config)) => Command::Run { config },
             (Some(Sub::Check { file }), _) => Command::Check { file },
+            (Some(Sub::Schema), _) => Command::Schema,
             (None, None) => Command::Demo,
         }
     }
@@ -67,6 +71,8 @@ Environment:
 Signals:
   SIGTERM, SIGINT  finish what is in flight, at most 30 s, then exit with 0;
                    a second one exits at once with 130
+  SIGHUP           `run` reads the file again, at once; it also does when
+                   the file, or one that it names, has changed
 
 Exit status:
   0  ended as asked      1  could not start or serve

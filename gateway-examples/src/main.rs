@@ -3,6 +3,7 @@
 mod cli;
 mod demo;
 mod inherited;
+mod reloading;
 mod run;
 mod serve;
 mod signals;
@@ -19,5 +20,6 @@ fn main() -> ExitCode {
         Command::Demo => run::demo(),
         Command::Run { config } => run::file(&config),
         Command::Check { file } => run::check(&file),
+        Command::Schema => run::schema(),
     }
 }

@@ -1,18 +1,19 @@
-//! The three things the binary does: the demo, a file, a check.
+//! The things the binary does: the demo, a file, a check, a schema.
 
 use std::{
     env,
     io::{self, IsTerminal, Write},
     path::Path,
     process::ExitCode,
+    sync::Mutex,
     time::Duration,
 };
 
-use gateway_layers::config::{self, Context, Declared, Source};
+use gateway_layers::config::{self, Context, Reloader, Source};
 use tokio::runtime::Runtime;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::{demo, serve};
+use crate::{demo, reloading, serve};
 
 /// Serves the embedded demo.
 pub(crate) fn demo() -> ExitCode {
@@ -20,16 +21,16 @@ pub(crate) fn demo() -> ExitCode {
         let shop = demo::start().await.map_err(|error| format!("the demo services: {error}"))?;
         let source = Source { name: "gateway.yaml (embedded)", text: demo::DOCUMENT };
         let variable = |name: &str| env::var(name).ok().or_else(|| shop.variables.get(name).cloned());
-        let declared = config::load(source, variable, &Context::default()).map_err(Trouble::Document)?;
-        serve::declared(declared, Some(&shop.token)).await
+        let reloader = Reloader::start(source, variable, Context::default()).map_err(Trouble::Document)?;
+        serve::declared(&Mutex::new(reloader), Some(&shop.token)).await
     })
 }
 
-/// Serves a file.
+/// Serves a file, as it is now and as it will be.
 pub(crate) fn file(path: &Path) -> ExitCode {
     in_runtime(async {
-        let declared = read(path)?;
-        serve::declared(declared, None).await
+        let following = reloading::start(path)?;
+        serve::declared(following.reloader(), None).await
     })
 }
 
@@ -37,11 +38,21 @@ pub(crate) fn file(path: &Path) -> ExitCode {
 pub(crate) fn check(path: &Path) -> ExitCode {
     // Some parts want to know the runtime that they will live on, even if they are only checked.
     in_runtime(async {
-        let declared = read(path)?;
+        let text = read(path)?;
+        let declared =
+            config::load(source(path, &text), variable, &context(path)).map_err(Trouble::Document)?;
         let routes = declared.routes().len();
         let mut out = io::stdout().lock();
         writeln!(out, "{}: ok, {routes} routes", path.display()).map_err(|error| error.to_string())?;
         Ok(())
+    })
+}
+
+/// Prints the schema of the document.
+pub(crate) fn schema() -> ExitCode {
+    in_runtime(async {
+        let mut out = io::stdout().lock();
+        writeln!(out, "{:#}", config::schema()).map_err(|error| format!("standard output: {error}").into())
     })
 }
 
@@ -108,8 +119,22 @@ fn start_log() -> Result<(), String> {
     tracing::subscriber::set_global_default(subscriber).map_err(|error| error.to_string())
 }
 
-fn read(path: &Path) -> Result<Declared, Trouble> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let source = Source { name: &path.display().to_string(), text: &text };
-    config::load(source, |name| env::var(name).ok(), &Context::default()).map_err(Trouble::Document)
+/// The text of a file.
+pub(crate) fn read(path: &Path) -> Result<String, String> {
+    std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// The text as messages name it.
+pub(crate) fn source<'a>(path: &'a Path, text: &'a str) -> Source<'a> {
+    Source { name: path.to_str().unwrap_or("the document"), text }
+}
+
+/// A variable of the environment.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    env::var(name).ok()
+}
+
+/// What layers share; the files that a document names are seen from its own folder.
+pub(crate) fn context(path: &Path) -> Context {
+    Context { folder: path.parent().map(Path::to_owned).unwrap_or_default(), ..Context::default() }
 }

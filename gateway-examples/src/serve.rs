@@ -3,36 +3,48 @@
 use std::{
     io::{self, Write},
     num::NonZeroUsize,
+    sync::{Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
 
 use gateway_layers::{
-    config::{Declared, Listen, Workers},
-    core::server::{Listener, serve},
+    config::{Declared, Listen, Live, Reloader, Workers},
+    core::server::{Listener, Server, serve},
 };
 
 use crate::{demo, inherited::Inherited, run::Trouble, signals};
 
-/// Serves it until a signal, with lines to try for whoever has a token.
-pub(crate) async fn declared(declared: Declared, token: Option<&str>) -> Result<(), Trouble> {
+/// Serves what is in force until a signal, with lines to try for whoever has a token.
+pub(crate) async fn declared(reloader: &Mutex<Reloader>, token: Option<&str>) -> Result<(), Trouble> {
     let stop = signals::stop_requested().map_err(|error| format!("signals: {error}"))?;
-    let (urls, listeners) = listen(&declared)?;
-    announce(&declared, &urls, token).map_err(|error| format!("standard output: {error}"))?;
-
-    let mut listeners = listeners.into_iter();
-    let first = listeners.next().ok_or_else(|| "there is nothing to listen on".to_owned())?;
-    let server = listeners.fold(serve(first, declared.service()), |server, listener| server.and(listener));
-    let server = server.meter(declared.meter()).shutdown(stop);
-    let server = match threads(declared.workers()) {
-        Some(threads) => server.threads(threads),
-        None => server,
-    };
-    let drained = server.await;
-    declared.flush(Duration::from_secs(2));
+    let server = server(&lock(reloader), token)?;
+    let drained = server.shutdown(stop).await;
+    lock(reloader).declared().flush(Duration::from_secs(2));
     let drained = drained.map_err(|error| format!("serving: {error}"))?;
     tracing::info!(?drained, "stopped");
     Ok(())
+}
+
+/// The server, which listens already and has said so.
+fn server(reloader: &Reloader, token: Option<&str>) -> Result<Server<Live>, String> {
+    let declared = reloader.declared();
+    let (urls, listeners) = listen(declared)?;
+    announce(declared, &urls, token).map_err(|error| format!("standard output: {error}"))?;
+
+    let mut listeners = listeners.into_iter();
+    let first = listeners.next().ok_or_else(|| "there is nothing to listen on".to_owned())?;
+    let server = listeners.fold(serve(first, reloader.live()), |server, listener| server.and(listener));
+    let server = server.meter(declared.meter());
+    Ok(match threads(declared.workers()) {
+        Some(threads) => server.threads(threads),
+        None => server,
+    })
+}
+
+/// What is in force now. It stays consistent even if somebody panicked who read another document.
+pub(crate) fn lock(reloader: &Mutex<Reloader>) -> MutexGuard<'_, Reloader> {
+    reloader.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn threads(workers: Workers) -> Option<NonZeroUsize> {

@@ -1,8 +1,8 @@
-//! Ctrl-C and SIGTERM.
+//! Ctrl-C, SIGTERM and SIGHUP.
 
 use std::{io, process};
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Waits for the first signal to stop. From then on a second one ends the process at once.
 pub(crate) fn stop_requested() -> io::Result<impl Future<Output = ()> + Send + 'static> {
@@ -29,6 +29,11 @@ pub(crate) fn stop_requested() -> io::Result<impl Future<Output = ()> + Send + '
             end_at_once();
         });
     })
+}
+
+/// Hears every SIGHUP from now on.
+pub(crate) fn hangups() -> io::Result<Signal> {
+    signal(SignalKind::hangup())
 }
 
 #[expect(clippy::exit, reason = "the second signal asks for exactly this")]

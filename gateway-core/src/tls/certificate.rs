@@ -12,6 +12,13 @@ pub struct Certificate {
     names: Arc<[String]>,
 }
 
+/// The same certificates for the same names: the key is the one that fits.
+impl PartialEq for Certificate {
+    fn eq(&self, other: &Self) -> bool {
+        self.key.cert == other.key.cert && self.names == other.names
+    }
+}
+
 impl Certificate {
     /// Reads PEM texts: the certificate first and then what leads to its issuer, and the key (PKCS #8, PKCS #1 or
     /// SEC1, not encrypted). Both may be the same text.

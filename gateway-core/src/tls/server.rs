@@ -10,7 +10,7 @@ use rustls::{
 use super::{Certificate, ServerTlsFiles, TlsConfigError, by_name::ByName, certificates, provider};
 
 /// What a server shows and asks for, not yet in use.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ServerTlsSettings {
     certificates: Vec<Certificate>,
     refuse_unknown_names: bool,
@@ -94,8 +94,14 @@ fn verifier(
 pub struct ServerTls(Arc<Shared>);
 
 struct Shared {
-    current: RwLock<Arc<ServerConfig>>,
+    current: RwLock<Current>,
     files: Option<ServerTlsFiles>,
+}
+
+#[derive(Clone)]
+struct Current {
+    settings: ServerTlsSettings,
+    config: Arc<ServerConfig>,
 }
 
 impl ServerTls {
@@ -117,7 +123,8 @@ impl ServerTls {
     }
 
     fn made(settings: &ServerTlsSettings, files: Option<ServerTlsFiles>) -> Result<Self, TlsConfigError> {
-        Ok(Self(Arc::new(Shared { current: RwLock::new(settings.build()?), files })))
+        let current = RwLock::new(Current { settings: settings.clone(), config: settings.build()? });
+        Ok(Self(Arc::new(Shared { current, files })))
     }
 
     /// New connections begin with these settings from here on.
@@ -125,9 +132,19 @@ impl ServerTls {
     /// # Errors
     /// As [`new`](Self::new); then what was there stays.
     pub fn replace(&self, settings: &ServerTlsSettings) -> Result<(), TlsConfigError> {
-        let next = settings.build()?;
-        *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = next;
+        self.set(Current { settings: settings.clone(), config: settings.build()? });
         Ok(())
+    }
+
+    /// New connections begin with what the other one has now, if it is something else: sessions of clients go on where
+    /// nothing changed. Returns whether it is.
+    pub fn follow(&self, other: &Self) -> bool {
+        let next = other.get();
+        let differs = self.get().settings != next.settings;
+        if differs {
+            self.set(next);
+        }
+        differs
     }
 
     /// Reads the files again, all of them or none.
@@ -142,7 +159,15 @@ impl ServerTls {
 
     /// What a connection begins with now.
     pub(crate) fn current(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.0.current.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.0.current.read().unwrap_or_else(PoisonError::into_inner).config)
+    }
+
+    fn get(&self) -> Current {
+        self.0.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, next: Current) {
+        *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = next;
     }
 }
 
@@ -182,5 +207,21 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &tls.current()));
         tls.replace(&ServerTlsSettings::new([certificate(&["b.test"])])).unwrap();
         assert!(!Arc::ptr_eq(&first, &tls.current()));
+    }
+
+    #[test]
+    fn follows_what_differs_and_keeps_its_tickets_otherwise() {
+        let (a, b) = (certificate(&["a.test"]), certificate(&["b.test"]));
+        let with = |certificate: &Certificate| ServerTlsSettings::new([certificate.clone()]);
+        let tls = ServerTls::new(&with(&a)).unwrap();
+        let first = tls.current();
+        assert!(!tls.follow(&ServerTls::new(&with(&a)).unwrap()));
+        assert!(Arc::ptr_eq(&first, &tls.current()));
+        let (stricter, other) = (with(&a).refuse_unknown_names(true), with(&b));
+        for next in [stricter, other] {
+            let next = ServerTls::new(&next).unwrap();
+            assert!(tls.follow(&next));
+            assert!(Arc::ptr_eq(&next.current(), &tls.current()));
+        }
     }
 }

@@ -107,6 +107,17 @@ fn check_accepts_every_scenario_of_the_bench() {
 }
 
 #[test]
+fn the_schema_is_json() {
+    let mut command = command();
+    command.arg("schema");
+    let (code, out, said) = run(command);
+    assert_eq!((code, said.as_str()), (Some(0), ""));
+    let schema: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert!(schema["properties"]["routes"]["items"]["properties"]["upstream"].is_object());
+    assert_eq!(schema, gateway_layers::config::schema());
+}
+
+#[test]
 fn a_missing_file_and_a_wrong_word_say_so() {
     let mut missing = command();
     missing.args(["--config", "/no/such/file.yaml"]);

@@ -30,7 +30,7 @@ routes:
     (document, made.cert)
 }
 
-fn get_encrypted(address: &str, certificate: &rcgen::Certificate) -> String {
+pub(super) fn get_encrypted(address: &str, certificate: &rcgen::Certificate) -> String {
     let mut roots = RootCertStore::empty();
     roots.add(certificate.der().clone()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -51,7 +51,7 @@ fn get_encrypted(address: &str, certificate: &rcgen::Certificate) -> String {
 }
 
 /// Answers every connection with the head of its request.
-fn mirror() -> String {
+pub(super) fn mirror() -> String {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {

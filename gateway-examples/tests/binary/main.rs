@@ -9,5 +9,6 @@ mod common;
 mod commands;
 mod demo;
 mod listeners;
+mod reloading;
 mod sinks;
 mod stopping;

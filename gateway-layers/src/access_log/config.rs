@@ -1,5 +1,7 @@
 //! The part of the document under `access_log`.
 
+use gateway_core::identity::Identity;
+
 use super::{AccessLogLayer, Sink};
 use crate::config::Section;
 
@@ -9,16 +11,22 @@ use crate::config::Section;
 /// ```
 pub(crate) fn read(section: &mut Section<'_>) -> Option<(AccessLogLayer, Sink)> {
     let to = section.or("to", "stdout".to_owned());
-    let sink = match to.as_str() {
+    if to.is_empty() {
+        section.fail("to", "expected stdout, stderr or the path of a file");
+        return None;
+    }
+    let context = section.context();
+    let identity = Identity::new("access_log", section.place()).and(&to);
+    // The next graph goes on with the same one: two writers of one file would mix their lines.
+    let sink = context.shelf.state(identity, || open(&to).meter(&context.meter));
+    let sink = Sink::clone(&sink);
+    Some((AccessLogLayer::new(sink.clone()).clock(context.clock.clone()), sink))
+}
+
+fn open(to: &str) -> Sink {
+    match to {
         "stdout" => Sink::stdout(),
         "stderr" => Sink::stderr(),
-        "" => {
-            section.fail("to", "expected stdout, stderr or the path of a file");
-            return None;
-        }
         path => Sink::file(path),
-    };
-    let context = section.context();
-    let sink = sink.meter(&context.meter);
-    Some((AccessLogLayer::new(sink.clone()).clock(context.clock.clone()), sink))
+    }
 }

@@ -106,11 +106,17 @@ impl Declared {
         self.said
     }
 
-    /// The keys that are read once, when the program starts, and that the next document changes.
-    pub(super) fn fixed_keys_that_differ(&self, next: &Self) -> Vec<&'static str> {
-        let same = self.listeners.iter().map(Listen::place).eq(next.listeners.iter().map(Listen::place));
+    /// Takes over what was decided when the program started: who listens, with the certificates of this document where
+    /// it says the same of the place, and in how many threads. Returns the keys in which this document says otherwise.
+    pub(super) fn take_over(&mut self, before: &Self) -> Vec<&'static str> {
+        let same = before.listeners.iter().map(Listen::place).eq(self.listeners.iter().map(Listen::place));
+        if same {
+            before.listeners.iter().zip(&self.listeners).for_each(|(serving, next)| serving.follow(next));
+        }
         let listen = (!same).then_some("listen");
-        let workers = (self.workers != next.workers).then_some("workers");
+        let workers = (self.workers != before.workers).then_some("workers");
+        self.listeners.clone_from(&before.listeners);
+        self.workers = before.workers;
         listen.into_iter().chain(workers).collect()
     }
 

@@ -61,7 +61,8 @@ fn route(section: &mut Section<'_>, table: &mut TableBuilder<Stack>, lines: &mut
         section.stand_at(rule.route().name());
     }
     let concerns = stack::route(section);
-    let upstream = match concerns.is_an_end() && !section.has("upstream") {
+    let upstream = match concerns.is_an_end() {
+        true if section.has("upstream") => upstream::optional(section, concerns.breakers.as_ref()),
         true => Some((Upstream::nowhere(), "its branches".to_owned())),
         false => upstream::read(section, concerns.breakers.as_ref()),
     };

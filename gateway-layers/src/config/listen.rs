@@ -52,8 +52,15 @@ impl Listen {
     }
 
     /// What cannot change while somebody listens here.
-    pub(super) fn place(&self) -> (SocketAddr, bool, bool) {
-        (self.address, self.tls.is_some(), self.proxy_protocol.is_some())
+    pub(super) fn place(&self) -> (SocketAddr, bool, Option<&ProxyProtocol>) {
+        (self.address, self.tls.is_some(), self.proxy_protocol.as_ref())
+    }
+
+    /// Shows the certificates of another one from now on.
+    pub(super) fn follow(&self, next: &Self) {
+        if let (Some(tls), Some(next)) = (&self.tls, &next.tls) {
+            tls.follow(next);
+        }
     }
 
     fn plain(address: SocketAddr) -> Self {

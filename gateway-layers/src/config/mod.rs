@@ -62,6 +62,7 @@ mod syntax;
 mod tests;
 pub(crate) mod upstream;
 mod value;
+mod watch;
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -77,6 +78,7 @@ pub use reload::{Reloaded, Reloader, Status};
 pub use schema::schema;
 pub(crate) use section::Section;
 pub(crate) use value::{ByteSize, Secret, Value, Words, Wrong};
+pub use watch::{Seen, Watch};
 
 use node::Budget;
 use section::Reader;
@@ -128,6 +130,7 @@ pub(crate) fn read<T>(
     interpolate::interpolate(&mut root, &mut String::new(), &env, &mut budget, &mut problems);
     let reader = Reader::new(context, problems);
     let made = reader.read(&root, reading);
+    let files = reader.files.into_inner();
     let mut problems = reader.problems.into_inner();
     if let (Some(made), true) = (made, problems.is_empty()) {
         return Ok(made);
@@ -135,5 +138,5 @@ pub(crate) fn read<T>(
     if problems.is_empty() {
         problems.push(Problem::new(root.place, "", "the document was refused without a reason"));
     }
-    Err(problems.sorted())
+    Err(problems.sorted().with_files(files))
 }

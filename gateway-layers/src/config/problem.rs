@@ -1,4 +1,4 @@
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
 /// One mistake in a document: where it is, what is wrong and what was probably meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,8 @@ pub struct Problems {
     source: String,
     list: Vec<Problem>,
     more: usize,
+    /// What the document names, as far as it was read.
+    files: Vec<PathBuf>,
 }
 
 impl Problems {
@@ -59,12 +61,22 @@ impl Problems {
     pub const MAX: usize = 100;
 
     pub(super) fn of(source: impl Into<String>) -> Self {
-        Self { source: source.into(), list: Vec::new(), more: 0 }
+        Self { source: source.into(), list: Vec::new(), more: 0, files: Vec::new() }
     }
 
     /// The problems that were kept.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.list.iter()
+    }
+
+    /// The files that the document names, as far as it was read.
+    pub(super) fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
+    pub(super) fn with_files(mut self, files: Vec<PathBuf>) -> Self {
+        self.files = files;
+        self
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -1,5 +1,6 @@
 use std::{
     fmt,
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
@@ -38,6 +39,8 @@ pub struct Reloader {
     declared: Declared,
     /// What the document said, variables filled in: a file that was only touched changes nothing.
     said: u128,
+    /// The files that the last document names, in force or not, and those of the one in force.
+    named: Vec<PathBuf>,
     status: Status,
     counts: Counts,
 }
@@ -50,7 +53,8 @@ pub enum Reloaded {
     Unchanged,
     /// It is in force.
     Swapped {
-        /// The keys at the top whose change needs a restart; they are as they were.
+        /// The keys at the top that say something else than at the start, which needs a restart; they are as they
+        /// were. Other certificates for the same listeners are shown from now on.
         needs_restart: Vec<&'static str>,
     },
 }
@@ -70,7 +74,8 @@ impl Reloader {
         let counts = Counts::new(&context);
         counts.generation.set(1);
         let status = Status::new(context.clock.wall());
-        Ok(Self { context, live, said: declared.said(), declared, status, counts })
+        let named = declared.files().to_vec();
+        Ok(Self { context, live, said: declared.said(), declared, named, status, counts })
     }
 
     /// The service, for all servers of this gateway.
@@ -83,6 +88,13 @@ impl Reloader {
     #[must_use]
     pub fn declared(&self) -> &Declared {
         &self.declared
+    }
+
+    /// The files that the document in force names, and those of the last one that was refused: one of them may be what
+    /// is wrong with it.
+    #[must_use]
+    pub fn files(&self) -> &[PathBuf] {
+        &self.named
     }
 
     /// How it is going, for whoever wants to know. It stays up to date.
@@ -102,36 +114,45 @@ impl Reloader {
     ) -> Result<Reloaded, Problems> {
         let now = self.context.clock.wall();
         let context = Context { shelf: Arc::new(self.context.shelf.next()), ..self.context.clone() };
-        let declared = match load(source, environment, &context) {
+        let mut declared = match load(source, environment, &context) {
             Ok(declared) => declared,
             Err(problems) => {
-                self.counts.refused.increment();
-                self.counts.failed.set(1);
-                self.status.refused(problems.to_string(), now);
+                // It may not have come to all of them; what serves still depends on its own.
+                self.named = problems.files().to_vec();
+                self.named.extend_from_slice(self.declared.files());
+                self.named.sort_unstable();
+                self.named.dedup();
+                self.refused(problems.to_string(), now);
                 return Err(problems);
             }
         };
         self.counts.failed.set(0);
+        self.named = declared.files().to_vec();
         if declared.said() == self.said {
             self.counts.unchanged.increment();
             self.status.fine();
             return Ok(Reloaded::Unchanged);
         }
-        let needs_restart = self.declared.fixed_keys_that_differ(&declared);
+        let needs_restart = declared.take_over(&self.declared);
         self.live.swap(declared.service());
         self.said = declared.said();
         self.declared = declared;
         self.context = context;
-        self.counts.swapped.increment();
         self.counts.generation.set(self.status.swapped(now));
+        self.counts.swapped.increment();
         Ok(Reloaded::Swapped { needs_restart })
     }
 
     /// Says that a document could not even be read, such as a file that is gone.
     pub fn unreadable(&mut self, why: impl fmt::Display) {
-        self.counts.refused.increment();
+        self.refused(why.to_string(), self.context.clock.wall());
+    }
+
+    /// Counted last, so that whoever sees the count sees the rest.
+    fn refused(&self, why: String, now: SystemTime) {
+        self.status.refused(why, now);
         self.counts.failed.set(1);
-        self.status.refused(why.to_string(), self.context.clock.wall());
+        self.counts.refused.increment();
     }
 }
 

@@ -312,7 +312,7 @@ pub(super) struct Reader<'a> {
     /// What the document says, variables filled in.
     said: RefCell<Polynomial>,
     /// The files that the document names.
-    files: RefCell<Vec<PathBuf>>,
+    pub(super) files: RefCell<Vec<PathBuf>>,
 }
 
 impl<'a> Reader<'a> {

@@ -13,7 +13,7 @@ use crate::{Clock, Network};
 ///
 /// It says who the peer is, so only peers in the named networks are believed. To everybody else such a header is
 /// what it looks like: a malformed request, answered with `400`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProxyProtocol {
     trusted: Vec<Network>,
     optional: bool,

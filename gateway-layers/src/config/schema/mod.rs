@@ -38,4 +38,6 @@ fn sketch<T>(context: &Context, present: bool, reading: impl Fn(&mut Section<'_>
 }
 
 #[cfg(test)]
+mod conforms;
+#[cfg(test)]
 mod tests;
