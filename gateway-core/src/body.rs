@@ -88,7 +88,6 @@ impl Body {
     }
 
     /// The reading of a body that can be given again, if it is one.
-    #[expect(clippy::result_large_err, reason = "the body moves on either way")]
     pub(crate) fn into_replayed(mut self) -> Result<crate::replay::ReplayBody, Self> {
         match std::mem::take(&mut self.kind) {
             Kind::Replay(body) => Ok(body),

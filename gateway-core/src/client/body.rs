@@ -38,7 +38,7 @@ pub(crate) struct ResponseBody {
 
 impl ResponseBody {
     /// Tells the endpoint's guard if the body breaks off, and the visit when it ends.
-    pub(super) fn new(
+    pub(super) fn leased(
         body: Incoming,
         mut connection: Connection,
         pool: &Arc<Pool>,

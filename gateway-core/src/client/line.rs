@@ -195,7 +195,7 @@ impl Line {
         let idle_timeout = call.settings.body_idle_timeout;
         let watched_by = attempt.answered(&head);
         let body =
-            ResponseBody::new(body, connection, &self.pool, watched_by, idle_timeout, call.clock.clone());
+            ResponseBody::leased(body, connection, &self.pool, watched_by, idle_timeout, call.clock.clone());
         Ok(Response::from_parts(head, body))
     }
 }
