@@ -40,7 +40,7 @@ enum Kind {
     #[cfg(any(feature = "client", feature = "server"))]
     Incoming(hyper::body::Incoming),
     #[cfg(feature = "client")]
-    Upstream(crate::client::ResponseBody),
+    Upstream(Box<crate::client::ResponseBody>),
     Replay(crate::replay::ReplayBody),
     Boxed(Pin<Box<dyn HttpBody<Data = Bytes, Error = BoxError> + Send>>),
 }
@@ -71,12 +71,13 @@ impl Body {
             Ok(body) => return Kind::Incoming(body).into(),
             Err(body) => body,
         };
-        #[cfg(feature = "client")]
-        let body = match downcast::<B, crate::client::ResponseBody>(body) {
-            Ok(body) => return Kind::Upstream(body).into(),
-            Err(body) => body,
-        };
         Kind::Boxed(Box::pin(ErrorsBoxed { body })).into()
+    }
+
+    /// The body of an upstream's answer.
+    #[cfg(feature = "client")]
+    pub(crate) fn from_upstream(body: Box<crate::client::ResponseBody>) -> Self {
+        Kind::Upstream(body).into()
     }
 
     /// The same body, whose frames are reported to `progress`.
@@ -87,7 +88,6 @@ impl Body {
     }
 
     /// The reading of a body that can be given again, if it is one.
-    #[expect(clippy::result_large_err, reason = "the body moves on either way")]
     pub(crate) fn into_replayed(mut self) -> Result<crate::replay::ReplayBody, Self> {
         match std::mem::take(&mut self.kind) {
             Kind::Replay(body) => Ok(body),

@@ -19,14 +19,14 @@ pin_project_lite::pin_project! {
 impl<S: Service<R>, R> Oneshot<S, R> {
     /// Will call `service` with `request` once it is ready.
     pub fn new(service: S, request: R) -> Self {
-        Self { state: State::Waiting { waiting: Some((service, request)) } }
+        Self { state: State::Waiting { service, request: Some(request) } }
     }
 }
 
 pin_project_lite::pin_project! {
     #[project = StateProjection]
     enum State<S: Service<R>, R> {
-        Waiting { waiting: Option<(S, R)> },
+        Waiting { service: S, request: Option<R> },
         Called { #[pin] future: S::Future },
     }
 }
@@ -38,10 +38,9 @@ impl<S: Service<R>, R> Future for Oneshot<S, R> {
         let mut state = self.project().state;
         loop {
             match state.as_mut().project() {
-                StateProjection::Waiting { waiting } => {
-                    let (service, _) = waiting.as_mut().expect("a waiting call holds its service");
+                StateProjection::Waiting { service, request } => {
                     ready!(service.poll_ready(cx))?;
-                    let (mut service, request) = waiting.take().expect("a waiting call holds its service");
+                    let request = request.take().expect("a waiting call holds its request");
                     let future = service.call(request);
                     state.set(State::Called { future });
                 }

@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 
 use super::{connection::Connection, line::Line, pool::Pool, timer::Timer};
 use crate::{
-    BoxError, Clock, UpstreamError,
+    Body, BoxError, Clock, UpstreamError,
     error::ErrorKind,
     forwarding::remove_from_trailers,
     upstream::{Admitted, TryEnd, set::Visit},
@@ -20,7 +20,7 @@ use crate::{
 
 /// The body of an upstream's answer. Its connection is busy until the body ended; dropping it before closes the
 /// connection (over HTTP/2: resets its stream), unless the rest of it is short and there already. It breaks off with an [`UpstreamError`] when the upstream does, or is silent for too long.
-pub struct ResponseBody {
+pub(crate) struct ResponseBody {
     body: Incoming,
     /// And the pool that it came from.
     lease: Option<(Connection, Arc<Pool>)>,
@@ -37,36 +37,24 @@ pub struct ResponseBody {
 }
 
 impl ResponseBody {
-    pub(super) fn new(
+    /// Tells the endpoint's guard if the body breaks off, and the visit when it ends.
+    pub(super) fn leased(
         body: Incoming,
         mut connection: Connection,
         pool: &Arc<Pool>,
+        (admitted, visit): (Option<Admitted>, Option<Visit<Line>>),
         idle_timeout: Duration,
         clock: Clock,
-    ) -> Self {
+    ) -> Body {
+        if body.is_end_stream() {
+            pool.take_back(connection);
+            return Body::empty();
+        }
         let timer = connection.take_timer();
-        let mut body = Self {
-            body,
-            lease: Some((connection, Arc::clone(pool))),
-            admitted: None,
-            visit: None,
-            idle_timeout,
-            clock,
-            timer,
-            silent_at: None,
-        };
-        if body.body.is_end_stream() {
-            body.release();
-        }
-        body
-    }
-
-    /// Tells the endpoint's guard if the body breaks off, and the visit when it ends.
-    pub(super) fn watched_by(mut self, admitted: Option<Admitted>, visit: Option<Visit<Line>>) -> Self {
-        if !self.body.is_end_stream() {
-            (self.admitted, self.visit) = (admitted, visit);
-        }
-        self
+        let lease = Some((connection, Arc::clone(pool)));
+        // Boxed, so that an answer is small: it moves through every layer.
+        let body = Self { body, lease, admitted, visit, idle_timeout, clock, timer, silent_at: None };
+        Body::from_upstream(Box::new(body))
     }
 
     fn break_off(&mut self) {
@@ -81,10 +69,9 @@ impl ResponseBody {
 
     fn release(&mut self) {
         self.visit = None;
-        // A stream is free when it is dropped.
-        if let Some((Connection::Http1(mut connection), pool)) = self.lease.take() {
-            connection.timer = std::mem::take(&mut self.timer);
-            pool.put(connection);
+        if let Some((mut connection, pool)) = self.lease.take() {
+            connection.give_timer(std::mem::take(&mut self.timer));
+            pool.take_back(connection);
         }
     }
 

@@ -16,23 +16,34 @@ pub(super) enum Connection {
 }
 
 impl Connection {
-    /// Sends a request. One that provably was never sent comes back.
+    /// Sends a request. One that may be sent again stays where it was: it provably was never sent, the endpoint refused
+    /// it or did not get to it, or a connection that was used before was closed under one that changes nothing (RFC 9110
+    /// section 9.2.2, RFC 9112 section 9.3.1).
     pub(super) async fn send(
         &mut self,
-        request: Request<Body>,
+        request: &mut Request<Body>,
         patience: &Patience,
         clock: &Clock,
     ) -> Result<Response<Incoming>, Unanswered> {
-        match self {
-            Self::Http1(connection) => connection.send(request, patience, clock).await,
-            Self::Http2(stream) => stream.send(request, patience, clock).await,
+        let keeps = self.wants_copy(request);
+        let (sent, is_http1) = match self {
+            Self::Http1(connection) => (connection.send(request, keeps, patience, clock).await, true),
+            Self::Http2(stream) => (stream.send(request, keeps, patience, clock).await, false),
+        };
+        match sent {
+            Err(Unanswered::Failed(error))
+                if keeps && (error.is_unsent() || is_http1 && error.kind() == ErrorKind::Reset) =>
+            {
+                Err(Unanswered::Unsent(error))
+            }
+            sent => sent,
         }
     }
 
-    /// Whether to keep a copy of this request: hyper does not give back what an endpoint refused (HTTP/2), or what was
+    /// Whether to send a copy of this request: hyper does not give back what an endpoint refused (HTTP/2), or what was
     /// on its way when an upstream closed a connection that was used before. Only what may be sent twice without doing
     /// anything twice is copied. However short the connection rested, it may be closed: at 10 ms it was.
-    pub(super) fn wants_copy(&self, request: &Request<Body>) -> bool {
+    fn wants_copy(&self, request: &Request<Body>) -> bool {
         let is_small = request.body().is_end_stream() && request.method() != Method::CONNECT;
         match self {
             Self::Http1(connection) => is_small && request.method().is_safe() && connection.requests > 0,
@@ -46,25 +57,50 @@ impl Connection {
             Self::Http2(_) => Timer::default(),
         }
     }
+
+    pub(super) fn give_timer(&mut self, timer: Timer) {
+        if let Self::Http1(connection) = self {
+            connection.timer = timer;
+        }
+    }
 }
 
 /// A request without an answer.
 pub(super) enum Unanswered {
-    /// Not a byte of it was sent.
-    Unsent(Box<Request<Body>>, UpstreamError),
+    /// It may be sent again, and is where it was.
+    Unsent(UpstreamError),
     /// Some of it may have arrived.
     Failed(UpstreamError),
-    /// Every connection is taken, and so is every place in line.
-    Busy(Box<Request<Body>>),
+    /// Every connection is taken, and so is every place in line. The request is where it was.
+    Busy,
 }
 
-impl From<TrySendError<Request<Body>>> for Unanswered {
-    fn from(mut error: TrySendError<Request<Body>>) -> Self {
-        match error.take_message() {
-            Some(request) => Self::Unsent(Box::new(request), failure(error.into_error()).unsent()),
-            None => Self::Failed(failure(error.into_error())),
+impl Unanswered {
+    /// What hyper did not send goes back to where it was taken from.
+    pub(super) fn of(
+        mut error: TrySendError<Request<Body>>,
+        request: &mut Request<Body>,
+        keeps: bool,
+    ) -> Self {
+        let Some(unsent) = error.take_message() else { return Self::Failed(failure(error.into_error())) };
+        if !keeps {
+            *request = unsent;
         }
+        Self::Unsent(failure(error.into_error()).unsent())
     }
+}
+
+/// The request, or a copy of one without a body if it is kept.
+pub(super) fn taken_from(request: &mut Request<Body>, keeps: bool) -> Request<Body> {
+    if !keeps {
+        return std::mem::take(request);
+    }
+    let mut copy = Request::new(Body::empty());
+    copy.method_mut().clone_from(request.method());
+    copy.uri_mut().clone_from(request.uri());
+    copy.headers_mut().clone_from(request.headers());
+    *copy.version_mut() = request.version();
+    copy
 }
 
 fn failure(error: hyper::Error) -> UpstreamError {

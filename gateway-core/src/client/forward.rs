@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, request::Parts};
+use http::{Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use tower_service::Service;
 
@@ -111,9 +111,8 @@ where
     fn call(&mut self, request: Request<B>) -> ForwardFuture {
         let shared = Arc::clone(&self.0);
         shared.check_health();
-        let (head, body) = request.into_parts();
-        let body = Body::new(body);
-        Box::pin(async move { shared.forward(head, body).await })
+        let mut request = request.map(Body::new);
+        Box::pin(async move { shared.forward(&mut request).await })
     }
 }
 
@@ -138,7 +137,9 @@ impl Shared {
         }
     }
 
-    async fn forward(&self, mut parts: Parts, body: Body) -> Result<Response<Body>, UpstreamError> {
+    /// The request stays in one place until it is sent, because it is large to move.
+    async fn forward(&self, request: &mut Request<Body>) -> Result<Response<Body>, UpstreamError> {
+        let (mut parts, body) = std::mem::take(request).into_parts();
         let facts = Facts::get(&parts.extensions).cloned();
         let takes_trailers =
             self.settings.protocol != Protocol::Http1 && crate::forwarding::takes_trailers(&parts.headers);
@@ -163,15 +164,16 @@ impl Shared {
         let patience =
             Patience { start, progress, own, try_end, response_timeout: self.settings.response_timeout };
         let key = self.endpoints.balance().policy.key_of(&parts);
-        let asked = Asked::new(parts.uri.clone(), takes_trailers);
-        self.exchange(Request::from_parts(parts, body), asked, key, facts.as_ref(), &patience).await
+        let mut asked = Asked::new(parts.uri.clone(), takes_trailers);
+        *request = Request::from_parts(parts, body);
+        self.exchange(request, &mut asked, key, facts.as_ref(), &patience).await
     }
 
     /// Tries one endpoint after the other until one takes the request. Those whose guard says no are passed over.
     async fn exchange(
         &self,
-        mut request: Request<Body>,
-        mut asked: Asked,
+        request: &mut Request<Body>,
+        asked: &mut Asked,
         key: Option<u64>,
         facts: Option<&Facts>,
         patience: &Patience,
@@ -198,27 +200,23 @@ impl Shared {
             if let Some(facts) = facts {
                 facts.set_endpoint(line.endpoint().url());
             }
-            match line.exchange(request, &mut asked, &call, &mut attempt).await {
+            match line.exchange(request, asked, &call, &mut attempt).await {
                 Ok(response) => return Ok(response),
-                Err(Unanswered::Unsent(unsent, error)) => {
+                Err(Unanswered::Unsent(error)) => {
                     attempt.failed(&error);
-                    request = *unsent;
                     failure = Some(error);
                 }
                 Err(Unanswered::Failed(error)) => {
                     attempt.failed(&error);
                     return Err(error);
                 }
-                Err(Unanswered::Busy(unsent)) => {
-                    request = *unsent;
-                    is_busy = true;
-                }
+                Err(Unanswered::Busy) => is_busy = true,
             }
         }
         match (failure, retry_after) {
-            _ if is_busy => Ok(busy().into_response(&Client::of_request(&request))),
+            _ if is_busy => Ok(busy().into_response(&Client::of_request(request))),
             (Some(error), _) => Err(error),
-            (None, Some(after)) => Ok(all_open(after).into_response(&Client::of_request(&request))),
+            (None, Some(after)) => Ok(all_open(after).into_response(&Client::of_request(request))),
             (None, None) => Err(UpstreamError::new(ErrorKind::NoEndpoint)),
         }
     }

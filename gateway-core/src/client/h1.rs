@@ -7,7 +7,7 @@ use tokio::runtime;
 
 use super::{
     attempt::Patience,
-    connection::{MAX_HEAD, Unanswered},
+    connection::{MAX_HEAD, Unanswered, taken_from},
     socket::Socket,
     timer::Timer,
 };
@@ -66,15 +66,17 @@ impl Http1 {
         self.sender.ready().await.is_ok()
     }
 
-    /// Sends a request. One that provably was never sent comes back.
+    /// Sends a request, or a copy of one that it `keeps`. One that provably was never sent comes back.
     pub(super) async fn send(
         &mut self,
-        request: Request<Body>,
+        request: &mut Request<Body>,
+        keeps: bool,
         patience: &Patience,
         clock: &Clock,
     ) -> Result<Response<Incoming>, Unanswered> {
         self.requests += 1;
-        let answer = self.sender.try_send_request(request);
-        patience.wait(answer, &mut self.timer, clock).await?.map_err(Unanswered::from)
+        let answer = self.sender.try_send_request(taken_from(request, keeps));
+        let answer = patience.wait(answer, &mut self.timer, clock).await?;
+        answer.map_err(|error| Unanswered::of(error, request, keeps))
     }
 }

@@ -17,7 +17,7 @@ use tokio::{runtime, sync::Notify};
 
 use super::{
     attempt::Patience,
-    connection::{MAX_HEAD, Unanswered},
+    connection::{MAX_HEAD, Unanswered, taken_from},
     pool::Pool,
     socket::Socket,
     timer::Timer,
@@ -180,21 +180,21 @@ impl Stream {
         matches!(self.connection.outcome.get(), Some(Ok(_)))
     }
 
+    /// Sends a request, or a copy of one that it `keeps`. One that provably was never sent comes back.
     pub(super) async fn send(
         &mut self,
-        request: Request<Body>,
+        request: &mut Request<Body>,
+        keeps: bool,
         patience: &Patience,
         clock: &Clock,
     ) -> Result<Response<Incoming>, Unanswered> {
         let mut sender = match self.connection.sender().await {
             Ok(sender) => sender,
-            Err(_) => {
-                let error = UpstreamError::new(ErrorKind::Connect);
-                return Err(Unanswered::Unsent(Box::new(request), error));
-            }
+            Err(_) => return Err(Unanswered::Unsent(UpstreamError::new(ErrorKind::Connect))),
         };
-        let answer = sender.try_send_request(request);
-        patience.wait(answer, &mut Timer::default(), clock).await?.map_err(Unanswered::from)
+        let answer = sender.try_send_request(taken_from(request, keeps));
+        let answer = patience.wait(answer, &mut Timer::default(), clock).await?;
+        answer.map_err(|error| Unanswered::of(error, request, keeps))
     }
 }
 

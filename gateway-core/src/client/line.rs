@@ -52,13 +52,13 @@ impl Line {
     /// Sends the request, and once more over a connection of its own if the first was closed meanwhile.
     pub(super) async fn exchange(
         &self,
-        mut request: Request<Body>,
+        request: &mut Request<Body>,
         asked: &mut Asked,
         call: &Call<'_>,
         attempt: &mut Attempt<'_>,
     ) -> Result<Response<Body>, Unanswered> {
-        if let Some(switch) = Switch::of(&request).cloned() {
-            return self.switch(request, switch, asked, call, attempt).await;
+        if let Some(switch) = Switch::of(request).cloned() {
+            return Box::pin(self.switch(request, switch, asked, call, attempt)).await;
         }
         let mut fresh = false;
         loop {
@@ -66,16 +66,15 @@ impl Line {
                 Ok(Some(connection)) => connection,
                 // What was planned to be shared cannot be.
                 Ok(None) => continue,
-                Err(NoConnection::LineFull) => return Err(Unanswered::Busy(Box::new(request))),
+                Err(NoConnection::LineFull) => return Err(Unanswered::Busy),
                 // Nobody waits for another endpoint any more.
                 Err(NoConnection::Failed(error)) if error.kind() == ErrorKind::Timeout => {
                     return Err(Unanswered::Failed(error));
                 }
-                Err(NoConnection::Failed(error)) => return Err(Unanswered::Unsent(Box::new(request), error)),
+                Err(NoConnection::Failed(error)) => return Err(Unanswered::Unsent(error)),
             };
             match self.send(connection, request, asked, call, attempt).await {
-                Err(Unanswered::Unsent(unsent, _)) if is_kept && !fresh => {
-                    request = *unsent;
+                Err(Unanswered::Unsent(_)) if is_kept && !fresh => {
                     fresh = true;
                     if let Some(counts) = self.pool.counts() {
                         counts.resent.increment();
@@ -86,7 +85,8 @@ impl Line {
         }
     }
 
-    /// Something to send over, and whether it was there already. Looks before it waits.
+    /// Something to send over, and whether it was there already. Looks before it waits. What waits is boxed: it is
+    /// large, and every request would move the room for it.
     async fn connection(
         &self,
         fresh: bool,
@@ -95,14 +95,14 @@ impl Line {
         let deadline = call.patience.end();
         let place = match self.pool.try_place(fresh, call.patience.start) {
             Some(place) => place,
-            None => match call.clock.timeout(deadline, self.pool.wait(fresh)).await {
+            None => match Box::pin(call.clock.timeout(deadline, self.pool.wait(fresh))).await {
                 Some(place) => place.map_err(|_| NoConnection::LineFull)?,
                 None => return Err(late("no connection became free")),
             },
         };
         match place {
             Place::Kept(Connection::Http2(stream)) if !stream.is_open() => {
-                match call.clock.timeout(deadline, stream.opened()).await {
+                match Box::pin(call.clock.timeout(deadline, stream.opened())).await {
                     None => Err(late("still connecting")),
                     Some(Ok(())) => Ok(Some((Connection::Http2(stream), true))),
                     Some(Err(NotOpened::SpeaksHttp1)) => Ok(None),
@@ -112,7 +112,7 @@ impl Line {
                 }
             }
             Place::Kept(connection) => Ok(Some((connection, true))),
-            Place::Open(slot) => match call.clock.timeout(deadline, self.pool.open(slot)).await {
+            Place::Open(slot) => match Box::pin(call.clock.timeout(deadline, self.pool.open(slot))).await {
                 None => Err(late("still connecting")),
                 Some(opened) => Ok(Some((opened.map_err(NoConnection::Failed)?, false))),
             },
@@ -122,22 +122,17 @@ impl Line {
     async fn send(
         &self,
         mut connection: Connection,
-        mut request: Request<Body>,
+        request: &mut Request<Body>,
         asked: &mut Asked,
         call: &Call<'_>,
         attempt: &mut Attempt<'_>,
     ) -> Result<Response<Body>, Unanswered> {
         let addressed = match &connection {
-            Connection::Http1(_) => asked.over_http1(&mut request, self.endpoint(), call.settings.host),
-            Connection::Http2(_) => asked.over_http2(&mut request, self.endpoint(), call.settings.host),
+            Connection::Http1(_) => asked.over_http1(request, self.endpoint(), call.settings.host),
+            Connection::Http2(_) => asked.over_http2(request, self.endpoint(), call.settings.host),
         };
         addressed.map_err(Unanswered::Failed)?;
-        let copy = connection.wants_copy(&request).then(|| copy_of(&request));
-        let response = match connection.send(request, call.patience, call.clock).await {
-            Ok(response) => response,
-            Err(Unanswered::Failed(error)) => return Err(unsent_after_all(error, copy, &connection)),
-            Err(unanswered) => return Err(unanswered),
-        };
+        let response = connection.send(request, call.patience, call.clock).await?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             let unasked = "the upstream switched protocols without being asked";
             return Err(Unanswered::Failed(UpstreamError::because(ErrorKind::Protocol, unasked)));
@@ -148,7 +143,7 @@ impl Line {
     /// A connection of its own, which ends with the answer unless it becomes a tunnel.
     async fn switch(
         &self,
-        mut request: Request<Body>,
+        request: &mut Request<Body>,
         switch: Switch,
         asked: &mut Asked,
         call: &Call<'_>,
@@ -156,15 +151,15 @@ impl Line {
     ) -> Result<Response<Body>, Unanswered> {
         let mut connection = match call.clock.timeout(call.patience.end(), self.pool.alone()).await {
             Some(Ok(connection)) => connection,
-            Some(Err(Alone::LineFull)) => return Err(Unanswered::Busy(Box::new(request))),
-            Some(Err(Alone::Failed(error))) => return Err(Unanswered::Unsent(Box::new(request), error)),
+            Some(Err(Alone::LineFull)) => return Err(Unanswered::Busy),
+            Some(Err(Alone::Failed(error))) => return Err(Unanswered::Unsent(error)),
             None => {
                 let late = UpstreamError::because(ErrorKind::Timeout, "still connecting").unsent();
                 return Err(Unanswered::Failed(late));
             }
         };
-        asked.over_http1(&mut request, self.endpoint(), call.settings.host).map_err(Unanswered::Failed)?;
-        let response = connection.send(request, call.patience, call.clock).await?;
+        asked.over_http1(request, self.endpoint(), call.settings.host).map_err(Unanswered::Failed)?;
+        let response = connection.send(request, false, call.patience, call.clock).await?;
         let judged = switch.judge(response, &call.settings.upgrades, call.clock, call.random);
         match judged.map_err(Unanswered::Failed)? {
             Judged::Switched(response) => {
@@ -198,10 +193,10 @@ impl Line {
         // What hyper left here belongs to the connection behind us.
         head.extensions = http::Extensions::new();
         let idle_timeout = call.settings.body_idle_timeout;
-        let body = ResponseBody::new(body, connection, &self.pool, idle_timeout, call.clock.clone());
-        let (admitted, visit) = attempt.answered(&head);
-        let body = body.watched_by(admitted, visit);
-        Ok(Response::from_parts(head, Body::new(body)))
+        let watched_by = attempt.answered(&head);
+        let body =
+            ResponseBody::leased(body, connection, &self.pool, watched_by, idle_timeout, call.clock.clone());
+        Ok(Response::from_parts(head, body))
     }
 }
 
@@ -213,27 +208,4 @@ enum NoConnection {
 
 fn late(what: &'static str) -> NoConnection {
     NoConnection::Failed(UpstreamError::because(ErrorKind::Timeout, what).unsent())
-}
-
-/// A request without a body, once more.
-fn copy_of(request: &Request<Body>) -> Box<Request<Body>> {
-    let mut copy = Request::new(Body::empty());
-    copy.method_mut().clone_from(request.method());
-    copy.uri_mut().clone_from(request.uri());
-    copy.headers_mut().clone_from(request.headers());
-    Box::new(copy)
-}
-
-/// A failed request that may be sent again: the endpoint refused it or did not get to it, or a connection that was
-/// used before was closed under one that changes nothing (RFC 9110 section 9.2.2, RFC 9112 section 9.3.1).
-fn unsent_after_all(
-    error: UpstreamError,
-    copy: Option<Box<Request<Body>>>,
-    connection: &Connection,
-) -> Unanswered {
-    let was_closed = matches!(connection, Connection::Http1(_)) && error.kind() == ErrorKind::Reset;
-    match copy {
-        Some(copy) if error.is_unsent() || was_closed => Unanswered::Unsent(copy, error),
-        _ => Unanswered::Failed(error),
-    }
 }

@@ -69,6 +69,6 @@ mod socket;
 mod timer;
 mod upgrade;
 
-pub use body::ResponseBody;
+pub(crate) use body::ResponseBody;
 pub use forward::{Forward, ForwardFuture};
 pub(crate) use progress::Progress;

@@ -98,6 +98,13 @@ impl Pool {
         self.limits.max_requests
     }
 
+    /// A request is done with a connection. A stream is free when it is dropped.
+    pub(super) fn take_back(self: &Arc<Self>, connection: Connection) {
+        if let Connection::Http1(connection) = connection {
+            self.put(connection);
+        }
+    }
+
     /// Lets a shared connection go.
     pub(super) fn forget(&self, connection: &Arc<Http2>) {
         for shard in &self.shards {

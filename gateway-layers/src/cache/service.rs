@@ -174,7 +174,6 @@ fn explain(shared: &Shared, head: &Parts) -> (Verdict, String) {
 }
 
 /// What is done with a request that looks.
-#[expect(clippy::large_enum_variant, reason = "it is moved once, to where it is used")]
 pub(super) enum Decision {
     Answer(Response<Body>),
     /// It goes on, alone or with others of this name.

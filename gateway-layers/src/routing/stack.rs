@@ -1,4 +1,9 @@
-use std::{fmt, pin::Pin, sync::Arc};
+use std::{
+    fmt,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
 
 use bytes::Bytes;
 use gateway_core::{Body, BoxError, Explanation, Verdict, explain::Explain, oneshot::Oneshot};
@@ -90,10 +95,7 @@ macro_rules! seam {
             B::Error: Into<BoxError>,
         {
             fn call(&self, request: Request<Body>) -> StackFuture {
-                let answer = Oneshot::new(self.0.clone(), request);
-                Box::pin(async move {
-                    answer.await.map(|response| response.map(Body::new)).map_err(Into::into)
-                })
+                Box::pin(Answer { answer: Oneshot::new(self.0.clone(), request) })
             }
         }
     )+};
@@ -102,6 +104,29 @@ macro_rules! seam {
 seam! {
     Opaque: ;
     Explained: Explain;
+}
+
+pin_project_lite::pin_project! {
+    /// Not an `async` block: that would hold the call twice, and move it.
+    struct Answer<S: Service<Request<Body>>> {
+        #[pin]
+        answer: Oneshot<S, Request<Body>>,
+    }
+}
+
+impl<S, B> Future for Answer<S>
+where
+    S: Service<Request<Body>, Response = Response<B>>,
+    S::Error: Into<BoxError>,
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Output = Result<Response<Body>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = ready!(self.project().answer.poll(cx));
+        Poll::Ready(answer.map(|response| response.map(Body::new)).map_err(Into::into))
+    }
 }
 
 #[cfg(test)]
