@@ -8,6 +8,7 @@ mod common;
 
 mod commands;
 mod demo;
+mod inherited;
 mod listeners;
 mod reloading;
 mod sinks;

@@ -170,4 +170,11 @@ fn what_the_reading_refuses_does_not_conform() {
         let found = faults(&document, &schema);
         assert!(found.iter().any(|found| found.starts_with(fault)), "{document}: {found:?}");
     }
+    for document in [
+        route("rate_limit: {limits: [{name: a}]}"),
+        route("rate_limit: {requests: 1, mode: enforced}"),
+        "listen: 127.0.0.1:80\n".to_owned(),
+    ] {
+        assert!(!faults(&document, &schema).is_empty(), "{document}");
+    }
 }
