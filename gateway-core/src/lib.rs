@@ -25,7 +25,8 @@
 //! | what runs beside the requests? | [`task`] |
 //! | does a request leave HTTP? | [`tunnel`] |
 //!
-//! With the features `client` and `server` it also holds a plain forwarder and a plain server; with `testing`
+//! With the features `client` and `server` it also holds a forwarder, a server and
+//! tunnels between them, with `tls` over TLS at both ends; with `testing`
 //! the contract suite that every layer passes.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -105,14 +105,7 @@ where
     Ok(drained)
 }
 
-impl<S, B> Loops<S>
-where
-    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send,
-    B: HttpBody<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
-{
+impl<S> Loops<S> {
     fn open(self) -> io::Result<Opened<S>> {
         let Self { listeners, service, shared, stopping } = self;
         let open = |listener: Listener| listener.open(shared.settings.write_timeout);

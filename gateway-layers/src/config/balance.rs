@@ -170,16 +170,11 @@ const MOST_WEIGHT: u32 = 1_000_000;
 
 #[cfg(test)]
 mod tests {
-    use crate::config::{Context, Source, load};
+    use crate::config::tests::problems_of;
 
     fn problems(upstream: &str) -> Vec<String> {
         let text = format!("routes:\n  - {{prefix: /, upstream: {{{upstream}}}}}");
-        let loaded = load(Source { name: "g", text: &text }, |_| None, &Context::default());
-        loaded
-            .map(drop)
-            .map_err(|error| error.to_string().lines().map(str::to_owned).collect())
-            .err()
-            .unwrap_or_default()
+        problems_of(&text)
     }
 
     #[test]

@@ -183,17 +183,12 @@ const LONGEST: Duration = Duration::from_secs(3600);
 
 #[cfg(test)]
 mod tests {
-    use crate::config::{Context, Source, load};
+    use crate::config::tests::problems_of;
 
     fn problems(health: &str) -> Vec<String> {
         let upstream = format!("{{endpoints: ['http://a'], health: {{{health}}}}}");
         let text = format!("routes:\n  - {{prefix: /, upstream: {upstream}}}");
-        let loaded = load(Source { name: "g", text: &text }, |_| None, &Context::default());
-        loaded
-            .map(drop)
-            .map_err(|error| error.to_string().lines().map(str::to_owned).collect())
-            .err()
-            .unwrap_or_default()
+        problems_of(&text)
     }
 
     #[test]

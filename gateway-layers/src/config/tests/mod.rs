@@ -238,3 +238,10 @@ fn a_demanded_section_and_a_failed_key_that_are_not_there_are_told_at_the_sectio
          a:1:1: b: `path` or `prefix` is missing\na:1:8: b.c: is empty"
     );
 }
+
+/// What is told about a document, one line for each problem.
+pub(super) fn problems_of(text: &str) -> Vec<String> {
+    let loaded = load(Source { name: "g", text }, |_| None, &Context::default());
+    let problems = loaded.err().map(|problems| problems.to_string()).unwrap_or_default();
+    problems.lines().map(str::to_owned).collect()
+}
